@@ -1,0 +1,49 @@
+#pragma once
+#include <cstdint>
+#include <string_view>
+
+#include "elver/energy_axis.hpp"
+
+namespace elver {
+
+/// How A*E^-r is fitted before an edge.
+enum class BackgroundMethod : std::uint8_t {
+  poisson_ml,  ///< Poisson maximum likelihood in closed form, bias-corrected (default)
+  log_lsq,     ///< least-squares line of ln(counts) on ln(E), as DigitalMicrograph
+  two_area     ///< HyperSpy's formula and window rule
+};
+/// "poisson-ml", "log-lsq", "two-area"; throws Error{usage} for another name.
+BackgroundMethod background_method(std::string_view name);
+std::string_view name_of(BackgroundMethod method);
+
+/// What became of a pixel, or of one edge in it. The numbers are written into files.
+enum class PixelStatus : std::uint8_t {
+  ok = 0, masked = 1, not_finite = 2, non_positive_window = 3, too_few_counts = 4, r_out_of_range = 5,
+  edge_absent = 6  ///< no signal above 3 standard errors: predicted all the same, with the absent-edge rule
+};
+inline constexpr std::size_t status_count = 7;
+/// "ok", "masked", "not_finite", "non_positive_window", "too_few_counts", "r_out_of_range", "edge_absent".
+std::string_view name_of(PixelStatus status);
+/// True for the codes that leave no value: 1 to 5.
+constexpr bool failed(PixelStatus s) { return s != PixelStatus::ok && s != PixelStatus::edge_absent; }
+
+struct BackgroundOptions {
+  BackgroundMethod method = BackgroundMethod::poisson_ml;
+  double minimum_counts = 10.0;  ///< sum over the fit window below which a fit is too_few_counts
+  double r_minimum = -2.0;
+  double r_maximum = 12.0;
+};
+
+/// One edge of one pixel. NaN in every float where status says failed.
+struct EdgeFit {
+  float A = 0;                   ///< counts per channel at 1 eV: background(E) = A * E^-r, E in eV
+  float r = 0;
+  float reduced_chi_square = 0;  ///< Pearson, over the fit window
+  float background = 0;          ///< sum over the signal window, counts
+  float background_error = 0;    ///< its standard error from the fit, counts
+  float signal = 0;              ///< counts minus background over the signal window; may be negative
+  float snr = 0;                 ///< signal / sqrt(signal + background + background_error^2)
+  PixelStatus status = PixelStatus::ok;
+};
+
+}  // namespace elver

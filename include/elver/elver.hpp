@@ -1,0 +1,15 @@
+#pragma once
+/// Gathers the public API, one header a stage, in the order in which data goes through them.
+#include "elver/background.hpp"
+#include "elver/energy.hpp"
+#include "elver/engine.hpp"
+#include "elver/error.hpp"
+#include "elver/features.hpp"
+#include "elver/forest.hpp"
+#include "elver/image.hpp"
+#include "elver/io.hpp"
+#include "elver/maps.hpp"
+#include "elver/model.hpp"
+#include "elver/report.hpp"
+#include "elver/run_context.hpp"
+#include "elver/version.hpp"

@@ -1,0 +1,69 @@
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "elver/background.hpp"
+#include "elver/features.hpp"
+#include "elver/image.hpp"
+#include "elver/model.hpp"
+#include "elver/run_context.hpp"
+
+namespace elver {
+
+/// Counts of some pixels, [channel][pixel], channels counted from `channels.first`. A view: trivially copyable.
+struct TileView {
+  const float* counts = nullptr;
+  std::size_t pixels = 0;
+  ChannelRange channels;
+  const float* channel(std::size_t c) const { return counts + (c - channels.first) * pixels; }
+};
+
+/// Features and fits of one tile.
+struct TileFeatures {
+  std::size_t pixels = 0;
+  std::vector<float> features;      ///< [pixel][feature], row-major; NaN rows where the pixel failed
+  std::vector<EdgeFit> fits;        ///< [edge][pixel]
+  std::vector<PixelStatus> status;  ///< [pixel]: the lowest failed code of its edges, else edge_absent, else ok
+};
+
+/// A model resolved against one energy axis; made once, read by all threads.
+class Plan {
+ public:
+  /// Throws Error{mismatch} with the numbers when the axis does not cover the model's windows, or its dispersion is
+  /// far from the grids' spacing.
+  Plan(const Model& model, const EnergyAxis& axis);
+  ~Plan();
+  Plan(const Plan&) = delete;
+  Plan& operator=(const Plan&) = delete;
+  /// The channels that the plan reads: from the first fit window to the last grid point.
+  ChannelRange channels() const;
+  std::size_t feature_count() const;
+  std::size_t edge_count() const;
+  /// Fit, subtract, resample, sum: the first half of the work on a tile. `masked` (one a pixel, may be empty) says
+  /// which pixels to leave out. `out` is resized. Runs on the calling thread.
+  void extract(const TileView& tile, std::span<const std::uint8_t> masked, TileFeatures& out) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<const Impl> impl_;
+};
+
+/// A tile of an image, as the tile loop hands it out.
+struct Tile {
+  PixelRange pixels;
+  TileView counts;
+};
+
+/// Deals the image's pixels out in tiles over `context.threads` threads: reads channels `channels` of each and calls
+/// `work`, which must be safe to call side by side for different tiles. Reports progress in pixels under `stage`;
+/// throws Error{interrupted} when asked to stop, Error{resources} when `memory_bytes` cannot hold one tile.
+void for_each_tile(const Image& image, ChannelRange channels, const RunContext& context, std::string_view stage,
+                   const std::function<void(const Tile&)>& work);
+
+/// Mean over pixels of each channel, summed in double: what calibration looks at. Shape (channels).
+std::vector<double> mean_spectrum(const Image& image, const RunContext& context);
+
+}  // namespace elver

@@ -1,0 +1,88 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "elver/energy_axis.hpp"
+
+namespace elver {
+
+enum class NumberType : std::uint8_t { u8, i8, u16, i16, u32, i32, u64, i64, f32, f64, boolean, c64, c128, rgb };
+std::size_t bytes_of(NumberType type);
+/// numpy's names: "uint8" ... "float64", "bool", "complex64", "complex128"; "rgb".
+std::string_view name_of(NumberType type);
+
+enum class AxisRole : std::uint8_t { navigation, energy };
+enum class ImageKind : std::uint8_t { spectrum_image, spectrum, image, stack };
+/// "spectrum-image", "spectrum", "image", "stack".
+std::string_view name_of(ImageKind kind);
+
+/// A linear axis: element i lies at offset + i * scale, in `units`.
+struct Axis {
+  std::string name;
+  std::string units;
+  double scale = 1.0;
+  double offset = 0.0;
+  std::uint64_t size = 1;
+  AxisRole role = AxisRole::navigation;
+};
+
+/// What a file says of one image. Axes are in C order with the energy axis last, whatever the order in the file.
+struct ImageInfo {
+  std::string id;     ///< what --dataset takes
+  std::string title;
+  ImageKind kind = ImageKind::image;
+  NumberType type = NumberType::f32;
+  std::vector<Axis> axes;
+  std::string signal_type;                  ///< "EELS" where the file says so, else ""
+  std::optional<double> beam_energy_kev;
+  std::optional<double> convergence_mrad;   ///< semi-angle
+  std::optional<double> collection_mrad;    ///< semi-angle
+  std::optional<double> dwell_s;
+  bool selected = false;                    ///< the one that a command without --dataset uses
+  std::string refusal;                      ///< why its values cannot be read ("" if they can): complex, RGB
+};
+
+struct PixelRange {
+  std::uint64_t first = 0;
+  std::uint64_t last = 0;
+  std::uint64_t size() const { return last - first; }
+};
+
+/// One image of an open file: its description, and its values on demand. Values stay in the file (mapped, or
+/// read chunk by chunk) until asked for. Pixels are counted in C order over the navigation axes.
+/// Thread-safe: reads may run side by side.
+class Image {
+ public:
+  virtual ~Image() = default;
+  const ImageInfo& info() const { return info_; }
+  std::uint64_t pixels() const;    ///< product of the navigation sizes; 1 for a single spectrum
+  std::uint64_t channels() const;  ///< size of the energy axis; 1 where there is none
+  std::uint64_t rows() const;      ///< 1 for a spectrum or a line scan
+  std::uint64_t columns() const;
+  /// Throws Error{mismatch} if the image has no energy axis.
+  EnergyAxis energy() const;
+  /// Puts a corrected axis in the place of the file's.
+  void set_energy(const EnergyAxis& axis);
+
+  /// Values as they are, native byte order, [pixel][channel]; `out` holds pixels*channels*bytes_of(type).
+  /// Throws Error{input} when the file cannot be read there.
+  virtual void read(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const = 0;
+  /// Counts as float32, [channel][pixel], the one layout of all computing; `out` holds channels*pixels.
+  virtual void read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const = 0;
+
+ protected:
+  explicit Image(ImageInfo info) : info_(std::move(info)) {}
+  Image(const Image&) = delete;
+  Image& operator=(const Image&) = delete;
+
+ private:
+  ImageInfo info_;
+};
+
+}  // namespace elver

@@ -1,0 +1,93 @@
+#pragma once
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "elver/image.hpp"
+
+namespace elver {
+
+/// How to read what a file leaves open.
+struct OpenOptions {
+  std::string dataset;                  ///< id or title of one image; "" picks the one EELS spectrum image
+  std::string energy_axis;              ///< name or C-order index of the energy axis, where the file does not say
+  std::optional<double> offset_ev;      ///< in place of the file's
+  std::optional<double> dispersion_ev;  ///< in place of the file's
+};
+
+struct File {
+  std::filesystem::path path;
+  std::string format;  ///< "dm3", "dm4", "hspy", "msa", "npy"
+  std::vector<std::unique_ptr<Image>> images;
+};
+
+/// Opens a file of any format (found by content, not by name) and lists every image in it.
+/// Throws Error{input} for a malformed file.
+File open_file(const std::filesystem::path& path, const OpenOptions& options = {});
+
+/// The selected image of a file, with values that elver can read and, where `need_energy`, an energy axis.
+std::unique_ptr<Image> open_image(const std::filesystem::path& path, const OpenOptions& options = {});
+
+/// The description of a file as `elver info --json` prints it.
+std::string info_json(const File& file);
+
+/// What a HyperSpy signal says of itself.
+struct SignalHeader {
+  std::string title;
+  std::vector<Axis> axes;      ///< C order. Role `energy`: signal axis of a spectrum
+  NumberType type = NumberType::f32;
+  bool map = false;            ///< true: both axes are signal axes (Signal2D); false: navigation before the energy axis
+  std::string signal_type;     ///< "EELS" or ""
+  std::string quantity;        ///< with its unit, for example "Li per formula unit"
+  std::optional<double> beam_energy_kev, convergence_mrad, collection_mrad, dwell_s;
+  std::string record_json = "{}";  ///< what was done; goes into original_metadata/elver
+};
+/// The header that keeps everything an image says of itself.
+SignalHeader header_of(const Image& image);
+
+/// Writes a .hspy file (format 3.3) beside its place; commit() renames it there, and only then does it exist.
+/// Without commit nothing is left behind. Throws Error{output}.
+class HspyWriter {
+ public:
+  explicit HspyWriter(const std::filesystem::path& path);
+  ~HspyWriter();
+  HspyWriter(HspyWriter&&) noexcept;
+  HspyWriter& operator=(HspyWriter&&) noexcept;
+  /// `values` in C order of the axes, native byte order.
+  void add(const SignalHeader& header, std::span<const std::byte> values);
+  /// Streams an image through without holding it in memory.
+  void add(const SignalHeader& header, const Image& image);
+  void commit();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// Files that appear together or not at all: each is written into a hidden folder beside, commit() renames them
+/// into `directory` (made if absent). The destructor removes what was not committed. Throws Error{output}.
+class OutputSet {
+ public:
+  explicit OutputSet(std::filesystem::path directory);
+  ~OutputSet();
+  OutputSet(const OutputSet&) = delete;
+  OutputSet& operator=(const OutputSet&) = delete;
+  /// Where to write the file that will be `directory/name`.
+  std::filesystem::path stage(const std::string& name);
+  void write_text(const std::string& name, std::string_view text);
+  void commit();
+
+ private:
+  std::filesystem::path directory_, staging_;
+  std::vector<std::string> names_;
+};
+
+/// One file written beside and renamed. Throws Error{output}.
+void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
+/// float32 matrix as NumPy .npy (rows, columns), C order. Written beside and renamed.
+void write_npy(const std::filesystem::path& path, std::span<const float> values, std::uint64_t rows, std::uint64_t columns);
+
+}  // namespace elver

@@ -1,0 +1,147 @@
+#include "cli/common.hpp"
+
+#include <csignal>
+#include <unistd.h>
+
+#include <charconv>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+
+#include "elver/engine.hpp"
+#include "elver/error.hpp"
+#include "types/text.hpp"
+
+namespace elver::cli {
+namespace {
+
+std::atomic<bool> interrupted{false};
+
+/// First Ctrl-C: asks the work to stop and clean up. The second one: at once.
+extern "C" void on_interrupt(int signal) {
+  if (interrupted.exchange(true)) {
+    std::signal(signal, SIG_DFL);
+    std::raise(signal);
+  }
+}
+
+class Bar : public Progress {
+ public:
+  void begin(std::string_view stage, std::uint64_t total, std::string_view unit) override {
+    stage_ = stage;
+    unit_ = unit;
+    total_ = total;
+    done_ = 0;
+    start_ = shown_ = Clock::now();
+  }
+  void advance(std::uint64_t items) override {
+    done_ += items;
+    const Clock::time_point now = Clock::now();
+    if (now - shown_ < std::chrono::milliseconds(100)) return;
+    shown_ = now;
+    const double seconds = std::chrono::duration<double>(now - start_).count();
+    const double rate = static_cast<double>(done_) / seconds;
+    const double share = total_ > 0 ? static_cast<double>(done_) / static_cast<double>(total_) : 1.0;
+    const int filled = static_cast<int>(share * 24);
+    std::fprintf(stderr, "\r\033[K%s [%-24s] %3.0f %%  %.3g %s/s  %.0f s left", stage_.c_str(),
+                 std::string(static_cast<std::size_t>(filled), '#').c_str(), 100 * share, rate, unit_.c_str(),
+                 rate > 0 ? static_cast<double>(total_ - done_) / rate : 0.0);
+    drawn_ = true;
+  }
+  void end() override {
+    if (drawn_) std::fputs("\r\033[K", stderr);
+    drawn_ = false;
+  }
+  ~Bar() override { end(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  std::string stage_, unit_;
+  std::uint64_t total_ = 0, done_ = 0;
+  Clock::time_point start_, shown_;
+  bool drawn_ = false;
+};
+
+}  // namespace
+
+void add_input(CLI::App& command, InputOptions& options) {
+  command.add_option("FILE", options.file, "Spectrum image: Gatan DM3 or DM4, HyperSpy .hspy, EMSA .msa, NumPy .npy")->required();
+  CLI::Option_group* group = command.add_option_group("Reading and energy axis");
+  group->add_option("--dataset", options.open.dataset, "Which image of the file, by id or title (see: elver info FILE)");
+  group->add_option("--energy-axis", options.open.energy_axis, "Which axis is the energy, by name or number in C order");
+  group->add_option("--offset-ev", options.open.offset_ev, "Energy of channel 0 (eV), in place of the file's");
+  group->add_option("--dispersion-ev", options.open.dispersion_ev, "Energy per channel (eV), in place of the file's");
+  group->add_option("--mark", options.marks, "FEATURE=ENERGY (eV): put the axis right so that the feature, found in the mean "
+                    "spectrum, lies there; for example --mark Mn_L3=642.0 --mark Ni_L3=855.0")->allow_extra_args(false);
+}
+
+std::unique_ptr<Image> open_input(const InputOptions& options, const RunContext& context,
+                                  std::optional<Calibration>* calibration) {
+  std::vector<Mark> marks;
+  for (const std::string& mark : options.marks) marks.push_back(parse_mark(mark));
+  std::unique_ptr<Image> image = open_image(options.file, options.open);
+  if (!marks.empty()) {
+    const Calibration found = calibrate(image->energy(), mean_spectrum(*image, context), marks);
+    image->set_energy(found.after);
+    if (calibration != nullptr) *calibration = found;
+  }
+  return image;
+}
+
+void add_mask(CLI::App& command, MaskOptions& options) {
+  CLI::Option_group* group = command.add_option_group("Mask");
+  group->add_option("--mask-counts", options.minimum_counts, "Leave out pixels with fewer counts than this, summed over all channels");
+  group->add_flag("--mask-vacuum", options.automatic, "Leave out vacuum, found by the gap in the pixels' total counts");
+}
+
+void add_run(CLI::App& command, RunOptions& options) {
+  CLI::Option_group* group = command.add_option_group("Running");
+  group->add_option("--threads", options.threads, "Threads (default: all cores)");
+  group->add_option("--memory", options.memory, "Memory to stay under, for example 512M or 4G");
+  group->add_flag("--quiet", options.quiet, "Print nothing but errors");
+  group->add_flag("--json", options.json, "Print the result as JSON");
+}
+
+Run::Run(const RunOptions& options) {
+  context_.threads = options.threads;
+  if (!options.memory.empty()) context_.memory_bytes = parse_size(options.memory);
+  context_.interrupted = &interrupted;
+  std::signal(SIGINT, on_interrupt);
+  std::signal(SIGTERM, on_interrupt);
+  if (!options.quiet && isatty(STDERR_FILENO) != 0) bar_ = std::make_unique<Bar>();
+  context_.progress = bar_.get();
+}
+
+Run::~Run() = default;
+
+EnergyWindow parse_window(const std::string& value, const std::string& option) {
+  EnergyWindow window;
+  const char* const end = value.data() + value.size();
+  const auto [middle, first] = std::from_chars(value.data(), end, window.start_ev);
+  if (first == std::errc{} && middle != end && *middle == ':') {
+    const auto [rest, second] = std::from_chars(middle + 1, end, window.stop_ev);
+    if (second == std::errc{} && rest == end && std::isfinite(window.start_ev) && window.stop_ev > window.start_ev &&
+        std::isfinite(window.stop_ev)) {
+      return window;
+    }
+  }
+  throw Error(ErrorKind::usage, option + " " + value, "not a window of energies", "Write START:STOP in eV, for example 490:520");
+}
+
+std::uint64_t parse_size(const std::string& value) {
+  double number = 0;
+  const char* const end = value.data() + value.size();
+  const auto [rest, code] = std::from_chars(value.data(), end, number);
+  const std::string_view unit(rest, static_cast<std::size_t>(end - rest));
+  double factor = 0;
+  if (unit.empty() || unit == "B") factor = 1;
+  if (unit == "K" || unit == "KiB") factor = 1024.0;
+  if (unit == "M" || unit == "MiB") factor = 1024.0 * 1024.0;
+  if (unit == "G" || unit == "GiB") factor = 1024.0 * 1024.0 * 1024.0;
+  if (code != std::errc{} || factor == 0 || !(number > 0) || number * factor > 1e18) {
+    throw Error(ErrorKind::usage, "--memory " + value, "not a size", "Write a number with K, M or G, for example 512M");
+  }
+  return static_cast<std::uint64_t>(number * factor);
+}
+
+}  // namespace elver::cli

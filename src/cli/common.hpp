@@ -1,0 +1,59 @@
+#pragma once
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "elver/energy.hpp"
+#include "elver/image.hpp"
+#include "elver/io.hpp"
+#include "elver/run_context.hpp"
+
+/// What the commands share: option groups (one a stage), the run context, printing. Every command is one library call.
+namespace elver::cli {
+
+/// FILE and the options of reading and of the energy axis.
+struct InputOptions {
+  std::string file;
+  OpenOptions open;
+  std::vector<std::string> marks;
+};
+void add_input(CLI::App& command, InputOptions& options);
+/// The selected image, its axis put right by --offset-ev, --dispersion-ev and --mark. What calibration found goes
+/// into `calibration`, if there were marks.
+std::unique_ptr<Image> open_input(const InputOptions& options, const RunContext& context,
+                                  std::optional<Calibration>* calibration = nullptr);
+
+/// --mask-counts, --mask-vacuum.
+void add_mask(CLI::App& command, MaskOptions& options);
+
+/// --threads, --memory, --quiet, --json: on every command that computes.
+struct RunOptions {
+  unsigned threads = 0;
+  std::string memory;
+  bool quiet = false;
+  bool json = false;
+};
+void add_run(CLI::App& command, RunOptions& options);
+
+/// A RunContext that shows a progress bar on stderr when that is a terminal (not with --quiet), and stops on Ctrl-C.
+class Run {
+ public:
+  explicit Run(const RunOptions& options);
+  ~Run();
+  Run(const Run&) = delete;
+  Run& operator=(const Run&) = delete;
+  const RunContext& context() const { return context_; }
+
+ private:
+  RunContext context_;
+  std::unique_ptr<Progress> bar_;
+};
+
+/// "490:520" in eV. Throws Error{usage}.
+EnergyWindow parse_window(const std::string& text, const std::string& option);
+/// "512M", "4G", "1073741824". Throws Error{usage}.
+std::uint64_t parse_size(const std::string& text);
+
+}  // namespace elver::cli

@@ -1,0 +1,7 @@
+#include "cli/commands.hpp"
+
+namespace elver::cli {
+
+void add_features(CLI::App& /*program*/) {}
+
+}  // namespace elver::cli

@@ -1,0 +1,48 @@
+#include <cstdio>
+#include <exception>
+#include <new>
+#include <string>
+
+#include "cli/commands.hpp"
+#include "elver/error.hpp"
+#include "elver/version.hpp"
+
+namespace {
+
+/// One line on stderr, whatever happened.
+int fail(int code, std::string message) {
+  for (char& c : message) {
+    if (c == '\n' || c == '\r') c = ' ';
+  }
+  std::fprintf(stderr, "elver: error: %s\n", message.c_str());
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App program{"elver: maps of Li, transition metals and defects from EELS spectrum images", "elver"};
+  program.require_subcommand(1);
+  program.set_version_flag("--version", [] { return "elver " + elver::version() + "\n" + elver::build_summary(); });
+  program.footer("Example: elver map cathode.dm3 --model samples/nmc.elver --out maps\n"
+                 "Exit codes: 0 done; 2 usage; 3 unreadable input; 4 input and model do not fit; 5 cannot write;\n"
+                 "6 not enough memory or no device; 130 interrupted.");
+  using namespace elver::cli;
+  for (auto* add : {add_info, add_convert, add_calibrate, add_background, add_features, add_predict, add_model, add_train,
+                    add_phantom, add_map, add_check}) {
+    add(program);
+  }
+  try {
+    program.parse(argc, argv);
+    return 0;
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return program.exit(error);  // --help, --version
+    return fail(2, std::string(error.what()) + ". Try: elver --help");
+  } catch (const elver::Error& error) {
+    return fail(static_cast<int>(error.kind()), error.what());
+  } catch (const std::bad_alloc&) {
+    return fail(6, "not enough memory (an allocation failed). Lower --threads or give --memory");
+  } catch (const std::exception& error) {
+    return fail(3, std::string("unexpected failure (") + error.what() + "). Please report it with the file");
+  }
+}

@@ -1,0 +1,85 @@
+#include <oneapi/tbb/info.h>
+#include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/task_arena.h>
+
+#include <algorithm>
+#include <mutex>
+#include <vector>
+
+#include "elver/engine.hpp"
+#include "elver/error.hpp"
+#include "types/text.hpp"
+
+namespace elver {
+namespace {
+
+constexpr std::uint64_t kTilePixels = 1024;  ///< counts of a tile and what is made of them fit the second-level cache
+
+/// Pixels of a tile: the usual number, or fewer where memory is short. Each thread holds one tile of counts, and about
+/// as much again of what is made of it.
+std::uint64_t tile_pixels(const Image& image, std::size_t channels, const RunContext& context) {
+  const std::uint64_t per_pixel = 2 * sizeof(float) * std::max<std::uint64_t>(channels, 1);
+  std::uint64_t pixels = std::min(kTilePixels, std::max<std::uint64_t>(image.pixels(), 1));
+  if (context.memory_bytes > 0) {
+    const std::uint64_t fits = context.memory_bytes / context.thread_count() / per_pixel;
+    if (fits == 0) {
+      throw Error(ErrorKind::resources, "not enough memory",
+                  text("one pixel of %zu channels on %u threads needs %llu bytes", channels, context.thread_count(),
+                       static_cast<unsigned long long>(per_pixel * context.thread_count())),
+                  "Raise --memory or lower --threads");
+    }
+    pixels = std::min(pixels, fits);
+  }
+  return pixels;
+}
+
+}  // namespace
+
+void for_each_tile(const Image& image, ChannelRange channels, const RunContext& context, std::string_view stage,
+                   const std::function<void(const Tile&)>& work) {
+  const std::uint64_t total = image.pixels();
+  const std::uint64_t step = tile_pixels(image, channels.size(), context);
+  const std::uint64_t tiles = (total + step - 1) / step;
+  std::mutex progress_mutex;
+  if (context.progress != nullptr) context.progress->begin(stage, total, "px");
+
+  oneapi::tbb::task_arena arena(static_cast<int>(context.thread_count()));
+  arena.execute([&] {
+    oneapi::tbb::parallel_for(std::uint64_t{0}, tiles, [&](std::uint64_t i) {
+      context.check_interrupt();
+      const PixelRange pixels{i * step, std::min(total, (i + 1) * step)};
+      std::vector<float> counts(pixels.size() * channels.size());
+      image.read_tile(pixels, channels, counts);
+      work(Tile{pixels, TileView{counts.data(), static_cast<std::size_t>(pixels.size()), channels}});
+      if (context.progress != nullptr) {
+        const std::lock_guard lock(progress_mutex);
+        context.progress->advance(pixels.size());
+      }
+    });
+  });
+  context.check_interrupt();
+  if (context.progress != nullptr) context.progress->end();
+}
+
+std::vector<double> mean_spectrum(const Image& image, const RunContext& context) {
+  const std::size_t channels = image.channels();
+  const std::uint64_t step = tile_pixels(image, channels, context);
+  // One partial sum a tile, added in tile order: the same bits whatever the number of threads.
+  std::vector<std::vector<double>> partial((image.pixels() + step - 1) / step);
+  for_each_tile(image, {0, channels}, context, "mean spectrum", [&](const Tile& tile) {
+    std::vector<double> sums(channels, 0.0);
+    for (std::size_t c = 0; c < channels; ++c) {
+      const float* counts = tile.counts.channel(c);
+      for (std::size_t p = 0; p < tile.counts.pixels; ++p) sums[c] += static_cast<double>(counts[p]);
+    }
+    partial[tile.pixels.first / step] = std::move(sums);
+  });
+  std::vector<double> mean(channels, 0.0);
+  for (const std::vector<double>& sums : partial) {
+    for (std::size_t c = 0; c < channels; ++c) mean[c] += sums[c];
+  }
+  for (double& value : mean) value /= static_cast<double>(image.pixels());
+  return mean;
+}
+
+}  // namespace elver

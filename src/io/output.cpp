@@ -1,0 +1,95 @@
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+
+#include "elver/error.hpp"
+#include "elver/io.hpp"
+#include "types/text.hpp"
+
+namespace elver {
+namespace {
+
+namespace fs = std::filesystem;
+
+[[noreturn]] void cannot_write(const fs::path& path, const std::string& why) {
+  throw Error(ErrorKind::output, "cannot write " + path.string(), why, "Check the folder, its permissions and the space left");
+}
+
+fs::path beside(const fs::path& path) {
+  return path.parent_path() / text(".%s.%d.partial", path.filename().c_str(), static_cast<int>(::getpid()));
+}
+
+void write_bytes(const fs::path& path, std::span<const std::byte> bytes) {
+  errno = 0;
+  std::ofstream stream(path, std::ios::binary | std::ios::trunc);
+  stream.write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+  stream.close();
+  if (!stream) cannot_write(path, std::strerror(errno != 0 ? errno : EIO));
+}
+
+}  // namespace
+
+OutputSet::OutputSet(fs::path directory) : directory_(std::move(directory)) {
+  staging_ = directory_ / text(".elver-%d.partial", static_cast<int>(::getpid()));
+  std::error_code error;
+  fs::create_directories(staging_, error);
+  if (error) cannot_write(directory_, error.message());
+}
+
+OutputSet::~OutputSet() {
+  std::error_code ignored;
+  fs::remove_all(staging_, ignored);
+}
+
+fs::path OutputSet::stage(const std::string& name) {
+  names_.push_back(name);
+  return staging_ / name;
+}
+
+void OutputSet::write_text(const std::string& name, std::string_view content) {
+  write_bytes(stage(name), std::as_bytes(std::span(content)));
+}
+
+void OutputSet::commit() {
+  for (const std::string& name : names_) {
+    std::error_code error;
+    fs::rename(staging_ / name, directory_ / name, error);
+    if (error) cannot_write(directory_ / name, error.message());
+  }
+  names_.clear();
+}
+
+void write_file(const fs::path& path, std::span<const std::byte> bytes) {
+  const fs::path partial = beside(path);
+  try {
+    write_bytes(partial, bytes);
+    fs::rename(partial, path);
+  } catch (const fs::filesystem_error& error) {
+    std::error_code ignored;
+    fs::remove(partial, ignored);
+    cannot_write(path, error.code().message());
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove(partial, ignored);
+    throw;
+  }
+}
+
+void write_npy(const fs::path& path, std::span<const float> values, std::uint64_t rows, std::uint64_t columns) {
+  std::string header = text("{'descr': '<f4', 'fortran_order': False, 'shape': (%llu, %llu), }",
+                            static_cast<unsigned long long>(rows), static_cast<unsigned long long>(columns));
+  constexpr std::size_t kPreamble = 10;  // magic, version, header length
+  header.append(63 - (kPreamble + header.size()) % 64, ' ');
+  header.push_back('\n');
+  std::vector<std::byte> bytes(kPreamble + header.size() + values.size_bytes());
+  const auto length = static_cast<std::uint16_t>(header.size());
+  std::memcpy(bytes.data(), "\x93NUMPY\x01\x00", 8);
+  std::memcpy(bytes.data() + 8, &length, 2);
+  std::memcpy(bytes.data() + kPreamble, header.data(), header.size());
+  if (!values.empty()) std::memcpy(bytes.data() + kPreamble + header.size(), values.data(), values.size_bytes());
+  write_file(path, bytes);
+}
+
+}  // namespace elver

@@ -1,0 +1,66 @@
+#include "elver/image.hpp"
+
+#include <array>
+
+#include "elver/error.hpp"
+
+namespace elver {
+namespace {
+
+struct TypeFacts {
+  std::string_view name;
+  std::size_t bytes;
+};
+constexpr std::array<TypeFacts, 14> kTypes{{{"uint8", 1}, {"int8", 1}, {"uint16", 2}, {"int16", 2}, {"uint32", 4},
+    {"int32", 4}, {"uint64", 8}, {"int64", 8}, {"float32", 4}, {"float64", 8}, {"bool", 1}, {"complex64", 8},
+    {"complex128", 16}, {"rgb", 4}}};
+constexpr std::array<std::string_view, 4> kKinds{"spectrum-image", "spectrum", "image", "stack"};
+
+}  // namespace
+
+std::size_t bytes_of(NumberType type) { return kTypes[static_cast<std::size_t>(type)].bytes; }
+std::string_view name_of(NumberType type) { return kTypes[static_cast<std::size_t>(type)].name; }
+std::string_view name_of(ImageKind kind) { return kKinds[static_cast<std::size_t>(kind)]; }
+
+std::uint64_t Image::pixels() const {
+  std::uint64_t n = 1;
+  for (const Axis& axis : info_.axes) {
+    if (axis.role == AxisRole::navigation) n *= axis.size;
+  }
+  return n;
+}
+
+std::uint64_t Image::channels() const {
+  return !info_.axes.empty() && info_.axes.back().role == AxisRole::energy ? info_.axes.back().size : 1;
+}
+
+std::uint64_t Image::columns() const {
+  std::uint64_t n = 1;
+  for (const Axis& axis : info_.axes) {
+    if (axis.role == AxisRole::navigation) n = axis.size;
+  }
+  return n;
+}
+
+std::uint64_t Image::rows() const {
+  const std::uint64_t per_row = columns();
+  return per_row == 0 ? 0 : pixels() / per_row;
+}
+
+EnergyAxis Image::energy() const {
+  if (info_.axes.empty() || info_.axes.back().role != AxisRole::energy) {
+    throw Error(ErrorKind::mismatch, "image \"" + info_.title + "\"", "it has no energy axis",
+                "Say which axis is the energy with --energy-axis");
+  }
+  const Axis& axis = info_.axes.back();
+  return {axis.offset, axis.scale, static_cast<std::size_t>(axis.size)};
+}
+
+void Image::set_energy(const EnergyAxis& axis) {
+  static_cast<void>(energy());
+  info_.axes.back().offset = axis.offset_ev;
+  info_.axes.back().scale = axis.dispersion_ev;
+  info_.axes.back().units = "eV";
+}
+
+}  // namespace elver
