@@ -2,6 +2,8 @@
 #include <hdf5.h>
 
 #include <cstddef>
+#include <cstdint>
+#include <mutex>
 #include <span>
 #include <string>
 #include <utility>
@@ -10,6 +12,10 @@
 /// HDF5 with owners instead of handles, and exceptions instead of its error stack. What the format readers, the model
 /// file and the spectral library share.
 namespace elver::hdf5 {
+
+/// The one lock around HDF5, which is not built thread-safe everywhere. Everything below takes it by itself; who calls
+/// HDF5 directly holds it meanwhile. Recursive. The first call silences HDF5's own error stack.
+std::unique_lock<std::recursive_mutex> lock();
 
 /// Owns one HDF5 identifier of whatever class; closes it.
 class Handle {
@@ -35,15 +41,30 @@ class Handle {
 
 /// The file at `path`, read-only. Throws Error{input}.
 Handle open_file(const std::string& path);
+/// The same from memory (the bytes are copied); `name` is for error texts.
+Handle open_bytes(std::span<const std::byte> bytes, const std::string& name);
 /// A new file at `path`. Throws Error{output}.
 Handle create_file(const std::string& path);
+/// Writes what is still buffered and closes. Throws Error{output}: the destructor of Handle could not say so.
+void close_file(Handle file);
 
 bool exists(hid_t location, const std::string& path);  ///< every part of the path
+/// Links that lead out of the file are refused. Throw Error{input}.
 Handle open_group(hid_t location, const std::string& path);
 Handle open_dataset(hid_t location, const std::string& path);
 Handle create_group(hid_t location, const std::string& path);  ///< with the groups above it
-std::vector<std::string> children(hid_t group);
-std::vector<hsize_t> shape(hid_t dataset);
+std::vector<std::string> children(hid_t group);                ///< names of the links in it, sorted
+std::vector<hsize_t> shape(hid_t dataset);                     ///< empty for a scalar
+
+/// Throws Error{input} unless the values of the data set can be had from this file: no external or virtual storage, no
+/// filter that is not at hand, and no more bytes declared than what is stored could hold (gzip: 1032 to 1 at best).
+/// Returns the number of elements.
+std::uint64_t check_readable(hid_t dataset);
+
+/// Error{input} "cannot read FILE (why). todo" and Error{output} "cannot write FILE (why). todo", FILE that of
+/// `object`. An empty `why` is filled from HDF5's error stack.
+[[noreturn]] void fail_read(hid_t object, std::string why, const std::string& todo = {});
+[[noreturn]] void fail_write(hid_t object, std::string why = {});
 
 /// The in-memory HDF5 type of a C++ number.
 template <class Number>

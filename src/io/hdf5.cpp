@@ -1,0 +1,300 @@
+#include "io/hdf5.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <cstring>
+#include <filesystem>
+
+#include "elver/error.hpp"
+#include "types/text.hpp"
+
+namespace elver::hdf5 {
+namespace {
+
+/// The innermost reason on HDF5's error stack; where it quotes the operating system, only that.
+std::string reason() {
+  std::string found;
+  H5Ewalk2(
+      H5E_DEFAULT, H5E_WALK_UPWARD,
+      [](unsigned, const H5E_error2_t* entry, void* data) -> herr_t {
+        auto& text = *static_cast<std::string*>(data);
+        if (text.empty() && entry->desc != nullptr) text = entry->desc;
+        return 0;
+      },
+      &found);
+  const std::string mark = "error message = '";
+  if (const std::size_t at = found.find(mark); at != std::string::npos) {
+    const std::size_t start = at + mark.size();
+    found = found.substr(start, found.find('\'', start) - start);
+  }
+  return found.empty() ? "HDF5 gives no reason" : found;
+}
+
+std::string file_of(hid_t object) {
+  std::string name(4096, '\0');
+  const ssize_t size = H5Fget_name(object, name.data(), name.size());
+  name.resize(size > 0 ? std::min<std::size_t>(static_cast<std::size_t>(size), name.size() - 1) : 0);
+  return name.empty() ? "HDF5 file" : name;
+}
+
+/// Link access that never leaves the file, not even by a soft link that meets an external one.
+hid_t inside_only() {
+  static const hid_t access = [] {
+    const hid_t list = H5Pcreate(H5P_LINK_ACCESS);
+    H5Pset_elink_cb(
+        list, [](const char*, const char*, const char*, const char*, unsigned*, hid_t, void*) -> herr_t { return -1; },
+        nullptr);
+    return list;
+  }();
+  return access;
+}
+
+/// Calls `each` with every leading part of the path: "/a", "/a/b"; stops at false.
+template <class Each>
+bool all_parts(const std::string& path, const Each& each) {
+  for (std::size_t at = path.find_first_not_of('/'); at != std::string::npos;) {
+    const std::size_t end = path.find('/', at);
+    if (!each(path.substr(0, end))) return false;
+    at = end == std::string::npos ? end : path.find_first_not_of('/', end);
+  }
+  return true;
+}
+
+Handle open_object(hid_t location, const std::string& path, H5I_type_t kind, const char* word) {
+  const auto held = lock();
+  const bool there = all_parts(path, [&](const std::string& part) {
+    if (H5Lexists(location, part.c_str(), inside_only()) <= 0) return false;
+    H5L_info_t info;
+    if (H5Lget_info(location, part.c_str(), &info, inside_only()) < 0) return false;
+    if (info.type != H5L_TYPE_HARD && info.type != H5L_TYPE_SOFT) {
+      fail_read(location, "\"" + part + "\" is a link to another file",
+                "Copy the data into one file (for example with h5repack)");
+    }
+    return true;
+  });
+  if (!there) fail_read(location, text("it has no %s \"%s\"", word, path.c_str()));
+  Handle object(H5Oopen(location, path.empty() ? "/" : path.c_str(), inside_only()));
+  if (!object) fail_read(location, text("%s \"%s\" cannot be opened: ", word, path.c_str()) + reason());
+  if (H5Iget_type(object.get()) != kind) fail_read(location, text("\"%s\" is not a %s", path.c_str(), word));
+  return object;
+}
+
+Handle file_access() {
+  Handle list(H5Pcreate(H5P_FILE_ACCESS));
+  H5Pset_file_locking(list.get(), false, true);  // reading needs no lock, and some network drives refuse one
+  return list;
+}
+
+/// The one element of an attribute, or nothing when there is no such attribute or it is no single value.
+Handle open_attribute(hid_t object, const std::string& name) {
+  if (!has_attribute(object, name)) return {};
+  Handle attribute(H5Aopen(object, name.c_str(), H5P_DEFAULT));
+  if (!attribute) return {};
+  const Handle space(H5Aget_space(attribute.get()));
+  const Handle type(H5Aget_type(attribute.get()));
+  if (!space || !type || H5Sget_simple_extent_npoints(space.get()) != 1 || H5Tget_size(type.get()) > (1U << 20))
+    return {};
+  return attribute;
+}
+
+void write_attribute(hid_t object, const std::string& name, hid_t type, const void* value) {
+  const auto held = lock();
+  if (has_attribute(object, name)) H5Adelete(object, name.c_str());
+  const Handle space(H5Screate(H5S_SCALAR));
+  const Handle attribute(H5Acreate2(object, name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT));
+  if (!attribute || H5Awrite(attribute.get(), type, value) < 0) fail_write(object);
+}
+
+}  // namespace
+
+std::unique_lock<std::recursive_mutex> lock() {
+  static std::recursive_mutex mutex;
+  std::unique_lock<std::recursive_mutex> held(mutex);
+  thread_local const bool silenced = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;  // the stack is a thread's own
+  static_cast<void>(silenced);
+  return held;
+}
+
+void Handle::close() noexcept {
+  if (id_ < 0) return;
+  const auto held = lock();
+  H5Idec_ref(id_);
+  id_ = H5I_INVALID_HID;
+}
+
+void fail_read(hid_t object, std::string why, const std::string& todo) {
+  const auto held = lock();
+  if (why.empty()) why = reason();
+  throw Error(ErrorKind::input, "cannot read " + file_of(object), why, todo);
+}
+
+void fail_write(hid_t object, std::string why) {
+  const auto held = lock();
+  if (why.empty()) why = reason();
+  throw Error(ErrorKind::output, "cannot write " + file_of(object), why,
+              "Check the folder, its permissions and the space left");
+}
+
+Handle open_file(const std::string& path) {
+  const auto held = lock();
+  errno = 0;
+  if (std::FILE* file = std::fopen(path.c_str(), "rb")) {
+    std::fclose(file);
+  } else {
+    throw Error(ErrorKind::input, "cannot read " + path, std::strerror(errno));
+  }
+  const Handle access = file_access();
+  Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()));
+  if (!file) {
+    const std::string why = reason();
+    if (H5Fis_hdf5(path.c_str()) <= 0) throw Error(ErrorKind::input, "cannot read " + path, "it is not an HDF5 file");
+    throw Error(ErrorKind::input, "cannot read " + path, "damaged HDF5 file: " + why);
+  }
+  return file;
+}
+
+Handle open_bytes(std::span<const std::byte> bytes, const std::string& name) {
+  const auto held = lock();
+  const Handle access = file_access();
+  H5Pset_fapl_core(access.get(), std::size_t{1} << 16, false);
+  Handle file;
+  if (!bytes.empty() && H5Pset_file_image(access.get(), const_cast<std::byte*>(bytes.data()), bytes.size()) >= 0) {
+    file = Handle(H5Fopen(name.c_str(), H5F_ACC_RDONLY, access.get()));
+  }
+  if (!file) throw Error(ErrorKind::input, "cannot read " + name, "no sound HDF5 file: " + reason());
+  return file;
+}
+
+Handle create_file(const std::string& path) {
+  const auto held = lock();
+  Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT));
+  if (!file) {
+    throw Error(ErrorKind::output, "cannot write " + path, reason(),
+                "Check the folder, its permissions and the space left");
+  }
+  return file;
+}
+
+void close_file(Handle file) {
+  const auto held = lock();
+  if (H5Fflush(file.get(), H5F_SCOPE_GLOBAL) < 0) fail_write(file.get());
+}
+
+bool exists(hid_t location, const std::string& path) {
+  const auto held = lock();
+  return all_parts(path, [&](const std::string& part) { return H5Lexists(location, part.c_str(), inside_only()) > 0; });
+}
+
+Handle open_group(hid_t location, const std::string& path) { return open_object(location, path, H5I_GROUP, "group"); }
+Handle open_dataset(hid_t location, const std::string& path) {
+  return open_object(location, path, H5I_DATASET, "data set");
+}
+
+Handle create_group(hid_t location, const std::string& path) {
+  const auto held = lock();
+  const Handle creation(H5Pcreate(H5P_LINK_CREATE));
+  H5Pset_create_intermediate_group(creation.get(), 1);
+  H5Pset_char_encoding(creation.get(), H5T_CSET_UTF8);
+  Handle group(H5Gcreate2(location, path.c_str(), creation.get(), H5P_DEFAULT, H5P_DEFAULT));
+  if (!group) fail_write(location);
+  return group;
+}
+
+std::vector<std::string> children(hid_t group) {
+  const auto held = lock();
+  std::vector<std::string> names;
+  const auto add = [](hid_t, const char* name, const H5L_info_t*, void* data) -> herr_t {
+    static_cast<std::vector<std::string>*>(data)->emplace_back(name);
+    return 0;
+  };
+  if (H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, nullptr, add, &names) < 0)
+    fail_read(group, "a group cannot be listed: " + reason());
+  return names;
+}
+
+bool has_attribute(hid_t object, const std::string& name) {
+  const auto held = lock();
+  return H5Aexists(object, name.c_str()) > 0;
+}
+
+std::string string_attribute(hid_t object, const std::string& name, const std::string& otherwise) {
+  const auto held = lock();
+  const Handle attribute = open_attribute(object, name);
+  if (!attribute) return otherwise;
+  const Handle type(H5Aget_type(attribute.get()));
+  const H5T_class_t kind = H5Tget_class(type.get());
+  if (kind == H5T_INTEGER || kind == H5T_FLOAT) return text("%.15g", number_attribute(object, name, 0));
+  if (kind != H5T_STRING) return otherwise;
+  if (H5Tis_variable_str(type.get()) > 0) {
+    const Handle memory(H5Tcopy(H5T_C_S1));
+    H5Tset_size(memory.get(), H5T_VARIABLE);
+    H5Tset_cset(memory.get(), H5Tget_cset(type.get()));
+    char* value = nullptr;
+    if (H5Aread(attribute.get(), memory.get(), &value) < 0) return otherwise;
+    const std::string found = value != nullptr ? value : "";
+    H5free_memory(value);
+    return found;
+  }
+  std::string value(H5Tget_size(type.get()), '\0');
+  if (H5Aread(attribute.get(), type.get(), value.data()) < 0) return otherwise;
+  value.resize(std::min(value.find('\0'), value.size()));
+  if (H5Tget_strpad(type.get()) == H5T_STR_SPACEPAD) value.resize(value.find_last_not_of(' ') + 1);
+  return value;
+}
+
+double number_attribute(hid_t object, const std::string& name, double otherwise) {
+  const auto held = lock();
+  const Handle attribute = open_attribute(object, name);
+  if (!attribute) return otherwise;
+  const Handle type(H5Aget_type(attribute.get()));
+  double value = otherwise;
+  switch (H5Tget_class(type.get())) {
+    case H5T_INTEGER:
+    case H5T_FLOAT:
+    case H5T_ENUM:  // h5py's bool
+      return H5Aread(attribute.get(), H5T_NATIVE_DOUBLE, &value) >= 0 ? value : otherwise;
+    case H5T_STRING: {
+      const std::string word = string_attribute(object, name);
+      const auto [rest, code] = std::from_chars(word.data(), word.data() + word.size(), value);
+      return code == std::errc{} && rest == word.data() + word.size() ? value : otherwise;
+    }
+    default:
+      return otherwise;
+  }
+}
+
+void set_attribute(hid_t object, const std::string& name, const std::string& value) {
+  set_attribute(object, name, value.c_str());
+}
+
+void set_attribute(hid_t object, const std::string& name, const char* value) {
+  const auto held = lock();
+  const Handle type(H5Tcopy(H5T_C_S1));
+  H5Tset_size(type.get(), H5T_VARIABLE);
+  H5Tset_cset(type.get(), H5T_CSET_UTF8);
+  write_attribute(object, name, type.get(), &value);
+}
+
+void set_attribute(hid_t object, const std::string& name, double value) {
+  const auto held = lock();
+  write_attribute(object, name, H5T_NATIVE_DOUBLE, &value);
+}
+
+void set_attribute(hid_t object, const std::string& name, long long value) {
+  const auto held = lock();
+  write_attribute(object, name, H5T_NATIVE_LLONG, &value);
+}
+
+void set_attribute(hid_t object, const std::string& name, bool value) {
+  const auto held = lock();
+  const Handle type(H5Tenum_create(H5T_NATIVE_INT8));
+  std::int8_t number = 0;
+  H5Tenum_insert(type.get(), "FALSE", &number);
+  number = 1;
+  H5Tenum_insert(type.get(), "TRUE", &number);
+  number = value ? 1 : 0;
+  write_attribute(object, name, type.get(), &number);
+}
+
+}  // namespace elver::hdf5

@@ -1,0 +1,345 @@
+#include <algorithm>
+#include <cstring>
+#include <deque>
+#include <limits>
+#include <type_traits>
+
+#include "elver/error.hpp"
+#include "io/hdf5.hpp"
+#include "types/text.hpp"
+
+namespace elver::hdf5 {
+namespace {
+
+std::string path_of(hid_t object) {
+  std::string name(1024, '\0');
+  const ssize_t size = H5Iget_name(object, name.data(), name.size());
+  name.resize(size > 0 ? std::min<std::size_t>(static_cast<std::size_t>(size), name.size() - 1) : 0);
+  return name;
+}
+
+/// Of the filters that HDF5 files are found with but that HDF5 itself does not bring.
+std::string filter_name(H5Z_filter_t filter) {
+  switch (filter) {
+    case 305:
+      return "LZO";
+    case 307:
+      return "BZIP2";
+    case 32000:
+      return "LZF";
+    case 32001:
+      return "Blosc";
+    case 32004:
+      return "LZ4";
+    case 32008:
+      return "Bitshuffle";
+    case 32013:
+      return "ZFP";
+    case 32015:
+      return "Zstandard";
+    case 32026:
+      return "Blosc2";
+    case H5Z_FILTER_SZIP:
+      return "SZIP";
+    default:
+      return text("number %d", static_cast<int>(filter));
+  }
+}
+
+std::uint64_t times(std::uint64_t a, std::uint64_t b) {  // saturates
+  return b != 0 && a > std::numeric_limits<std::uint64_t>::max() / b ? std::numeric_limits<std::uint64_t>::max()
+                                                                     : a * b;
+}
+
+/// Refuses filters that are not at hand. Returns how far stored bytes can grow when read.
+std::uint64_t expansion(hid_t dataset, hid_t creation) {
+  std::uint64_t ratio = 1;
+  for (int i = 0; i < H5Pget_nfilters(creation); ++i) {
+    unsigned flags = 0;
+    std::size_t values = 0;
+    char name[64] = "";
+    unsigned config = 0;
+    const H5Z_filter_t filter =
+        H5Pget_filter2(creation, static_cast<unsigned>(i), &flags, &values, nullptr, sizeof name, name, &config);
+    if (filter < 0) fail_read(dataset, path_of(dataset) + " names a filter that cannot be read");
+    if (H5Zfilter_avail(filter) <= 0) {
+      fail_read(dataset,
+                path_of(dataset) + " is compressed with the filter " + filter_name(filter) + ", which is not at hand",
+                "Save the file with gzip (in HyperSpy: s.save(..., compression=\"gzip\")), or name the folder of the "
+                "filter's plugin in HDF5_PLUGIN_PATH");
+    }
+    if (filter == H5Z_FILTER_DEFLATE) {
+      ratio = times(ratio, 1032);
+    } else if (filter != H5Z_FILTER_SHUFFLE && filter != H5Z_FILTER_FLETCHER32) {
+      ratio = times(ratio, 64);
+    }
+  }
+  return ratio;
+}
+
+bool is_number(H5T_class_t kind, bool integer_wanted) {
+  return kind == H5T_INTEGER || kind == H5T_ENUM || (kind == H5T_FLOAT && !integer_wanted);
+}
+
+Handle create(hid_t location, const std::string& path, hid_t type, const std::vector<hsize_t>& dims, hid_t creation) {
+  const Handle space(dims.empty() ? H5Screate(H5S_SCALAR)
+                                  : H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr));
+  const Handle link(H5Pcreate(H5P_LINK_CREATE));
+  H5Pset_create_intermediate_group(link.get(), 1);
+  H5Pset_char_encoding(link.get(), H5T_CSET_UTF8);
+  Handle dataset(H5Dcreate2(location, path.c_str(), type, space.get(), link.get(), creation, H5P_DEFAULT));
+  if (!dataset) fail_write(location);
+  return dataset;
+}
+
+/// Keeps the texts of one read, and refuses more than `left` bytes.
+struct TextStore {
+  std::deque<std::vector<char>> texts;
+  std::uint64_t left = 0;
+  bool full = false;
+  static void* take(std::size_t size, void* info) {
+    auto& store = *static_cast<TextStore*>(info);
+    if (size > store.left) {
+      store.full = true;
+      return nullptr;
+    }
+    store.left -= size;
+    return store.texts.emplace_back(std::max<std::size_t>(size, 1)).data();
+  }
+};
+
+Handle string_type(H5T_cset_t set) {
+  Handle type(H5Tcopy(H5T_C_S1));
+  H5Tset_size(type.get(), H5T_VARIABLE);
+  H5Tset_cset(type.get(), set);
+  return type;
+}
+
+}  // namespace
+
+std::vector<hsize_t> shape(hid_t dataset) {
+  const auto held = lock();
+  const Handle space(H5Dget_space(dataset));
+  const int rank = space ? H5Sget_simple_extent_ndims(space.get()) : -1;
+  if (rank < 0 || H5Sget_simple_extent_type(space.get()) == H5S_NULL)
+    fail_read(dataset, path_of(dataset) + " holds no array");
+  std::vector<hsize_t> dims(static_cast<std::size_t>(rank));
+  H5Sget_simple_extent_dims(space.get(), dims.data(), nullptr);
+  return dims;
+}
+
+std::uint64_t check_readable(hid_t dataset) {
+  const auto held = lock();
+  const Handle creation(H5Dget_create_plist(dataset));
+  const Handle type(H5Dget_type(dataset));
+  if (!creation || !type) fail_read(dataset, "");
+  const H5D_layout_t layout = H5Pget_layout(creation.get());
+  if (layout == H5D_VIRTUAL || H5Pget_external_count(creation.get()) > 0) {
+    fail_read(dataset, path_of(dataset) + " keeps its values in another file",
+              "Copy the data into one file (for example with h5repack)");
+  }
+  std::uint64_t elements = 1;
+  for (const hsize_t n : shape(dataset)) elements = times(elements, n);
+  const std::uint64_t element = std::max<std::uint64_t>(1, H5Tget_size(type.get()));
+
+  // What is read is bounded by what is stored, and that by the file's own size. A little is allowed on top for values
+  // that were never written.
+  constexpr std::uint64_t kNeverWritten = 1U << 16;
+  hsize_t file_size = 0;
+  const Handle file(H5Iget_file_id(dataset));
+  if (!file || H5Fget_filesize(file.get(), &file_size) < 0) fail_read(dataset, "");
+  const std::uint64_t stored = std::min<std::uint64_t>(H5Dget_storage_size(dataset), file_size);
+  const std::uint64_t limit = std::max(kNeverWritten, times(stored, expansion(dataset, creation.get())));
+  std::uint64_t largest = times(elements, element);
+  if (layout == H5D_CHUNKED && elements > 0) {
+    hsize_t chunk[H5S_MAX_RANK];
+    const int rank = H5Pget_chunk(creation.get(), H5S_MAX_RANK, chunk);
+    std::uint64_t bytes = element;
+    for (int i = 0; i < rank; ++i) bytes = times(bytes, chunk[i]);
+    largest = std::max(largest, bytes);  // HDF5 unpacks whole chunks
+  }
+  if (largest > limit) {
+    fail_read(
+        dataset,
+        path_of(dataset) + text(" declares %llu values of %llu bytes but stores %llu bytes",
+                                static_cast<unsigned long long>(elements), static_cast<unsigned long long>(element),
+                                static_cast<unsigned long long>(stored)),
+        "The file is damaged or incomplete");
+  }
+  return elements;
+}
+
+template <>
+hid_t native_type<char>() {
+  return H5T_NATIVE_CHAR;
+}
+template <>
+hid_t native_type<signed char>() {
+  return H5T_NATIVE_SCHAR;
+}
+template <>
+hid_t native_type<unsigned char>() {
+  return H5T_NATIVE_UCHAR;
+}
+template <>
+hid_t native_type<short>() {
+  return H5T_NATIVE_SHORT;
+}
+template <>
+hid_t native_type<unsigned short>() {
+  return H5T_NATIVE_USHORT;
+}
+template <>
+hid_t native_type<int>() {
+  return H5T_NATIVE_INT;
+}
+template <>
+hid_t native_type<unsigned>() {
+  return H5T_NATIVE_UINT;
+}
+template <>
+hid_t native_type<long>() {
+  return H5T_NATIVE_LONG;
+}
+template <>
+hid_t native_type<unsigned long>() {
+  return H5T_NATIVE_ULONG;
+}
+template <>
+hid_t native_type<long long>() {
+  return H5T_NATIVE_LLONG;
+}
+template <>
+hid_t native_type<unsigned long long>() {
+  return H5T_NATIVE_ULLONG;
+}
+template <>
+hid_t native_type<float>() {
+  return H5T_NATIVE_FLOAT;
+}
+template <>
+hid_t native_type<double>() {
+  return H5T_NATIVE_DOUBLE;
+}
+template <>
+hid_t native_type<std::byte>() {
+  return H5T_NATIVE_UCHAR;
+}
+
+template <class Number>
+std::vector<Number> read(hid_t location, const std::string& path) {
+  const auto held = lock();
+  const Handle dataset = open_dataset(location, path);
+  const Handle type(H5Dget_type(dataset.get()));
+  if (!is_number(H5Tget_class(type.get()), !std::is_floating_point_v<Number>)) {
+    fail_read(dataset.get(),
+              path_of(dataset.get()) + (std::is_floating_point_v<Number> ? " holds no numbers" : " holds no integers"));
+  }
+  std::vector<Number> values(check_readable(dataset.get()));
+  if (!values.empty() &&
+      H5Dread(dataset.get(), native_type<Number>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0) {
+    fail_read(dataset.get(), "");
+  }
+  return values;
+}
+
+std::vector<std::string> read_strings(hid_t location, const std::string& path) {
+  const auto held = lock();
+  const Handle dataset = open_dataset(location, path);
+  const Handle type(H5Dget_type(dataset.get()));
+  if (H5Tget_class(type.get()) != H5T_STRING) fail_read(dataset.get(), path_of(dataset.get()) + " holds no text");
+  const std::uint64_t count = check_readable(dataset.get());
+  const std::vector<hsize_t> dims = shape(dataset.get());
+  if (dims.size() > 1) fail_read(dataset.get(), path_of(dataset.get()) + " is not a list of texts");
+  std::vector<std::string> out;
+  if (count == 0) return out;
+  if (H5Tis_variable_str(type.get()) <= 0) {
+    const std::size_t size = H5Tget_size(type.get());
+    std::vector<char> bytes(count * size);
+    if (H5Dread(dataset.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data()) < 0)
+      fail_read(dataset.get(), "");
+    for (std::uint64_t i = 0; i < count; ++i) out.emplace_back(&bytes[i * size], strnlen(&bytes[i * size], size));
+    return out;
+  }
+  // Texts that all point to the same stored bytes must not grow beyond the file's own size.
+  TextStore store;
+  hsize_t file_size = 0;
+  const Handle file(H5Iget_file_id(dataset.get()));
+  H5Fget_filesize(file.get(), &file_size);
+  store.left = file_size + count;
+  const Handle transfer(H5Pcreate(H5P_DATASET_XFER));
+  H5Pset_vlen_mem_manager(
+      transfer.get(), TextStore::take, &store, [](void*, void*) {}, &store);
+  const Handle memory = string_type(H5Tget_cset(type.get()));
+  std::vector<char*> pointers(count, nullptr);
+  if (H5Dread(dataset.get(), memory.get(), H5S_ALL, H5S_ALL, transfer.get(), pointers.data()) < 0) {
+    fail_read(dataset.get(), store.full ? path_of(dataset.get()) + " declares more text than the file holds" : "");
+  }
+  for (const char* pointer : pointers) out.emplace_back(pointer != nullptr ? pointer : "");
+  return out;
+}
+
+template <class Number>
+void write(hid_t location, const std::string& path, std::span<const Number> values, const std::vector<hsize_t>& dims,
+           bool compress) {
+  const auto held = lock();
+  std::uint64_t count = 1;
+  for (const hsize_t n : dims) count = times(count, n);
+  if (count != values.size()) {
+    throw Error(ErrorKind::output, "cannot write " + path,
+                text("%zu values for a shape of %llu", values.size(), static_cast<unsigned long long>(count)));
+  }
+  const Handle creation(H5Pcreate(H5P_DATASET_CREATE));
+  H5Pset_obj_track_times(creation.get(), false);  // the same content gives the same bytes
+  if (compress && !dims.empty() && values.size_bytes() > 4096) {
+    // About 1 MB a chunk, whole rows of the last axes.
+    std::vector<hsize_t> chunk = dims;
+    std::uint64_t bytes = values.size_bytes();
+    for (std::size_t i = 0; i < chunk.size() && bytes > 1'000'000; ++i) {
+      bytes /= chunk[i];
+      chunk[i] = std::clamp<hsize_t>(1'000'000 / std::max<std::uint64_t>(bytes, 1), 1, dims[i]);
+      bytes *= chunk[i];
+    }
+    H5Pset_chunk(creation.get(), static_cast<int>(chunk.size()), chunk.data());
+    H5Pset_shuffle(creation.get());
+    H5Pset_deflate(creation.get(), 4);
+  }
+  const Handle dataset = create(location, path, native_type<Number>(), dims, creation.get());
+  if (!values.empty() &&
+      H5Dwrite(dataset.get(), native_type<Number>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0) {
+    fail_write(location);
+  }
+}
+
+void write_strings(hid_t location, const std::string& path, const std::vector<std::string>& values) {
+  const auto held = lock();
+  std::vector<const char*> pointers;
+  for (const std::string& value : values) pointers.push_back(value.c_str());
+  const Handle type = string_type(H5T_CSET_UTF8);
+  const Handle creation(H5Pcreate(H5P_DATASET_CREATE));
+  H5Pset_obj_track_times(creation.get(), false);
+  const Handle dataset = create(location, path, type.get(), {pointers.size()}, creation.get());
+  if (!pointers.empty() && H5Dwrite(dataset.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, pointers.data()) < 0)
+    fail_write(location);
+}
+
+#define ELVER_HDF5_NUMBER(Number)                                       \
+  template std::vector<Number> read<Number>(hid_t, const std::string&); \
+  template void write<Number>(hid_t, const std::string&, std::span<const Number>, const std::vector<hsize_t>&, bool);
+ELVER_HDF5_NUMBER(char)
+ELVER_HDF5_NUMBER(signed char)
+ELVER_HDF5_NUMBER(unsigned char)
+ELVER_HDF5_NUMBER(short)
+ELVER_HDF5_NUMBER(unsigned short)
+ELVER_HDF5_NUMBER(int)
+ELVER_HDF5_NUMBER(unsigned)
+ELVER_HDF5_NUMBER(long)
+ELVER_HDF5_NUMBER(unsigned long)
+ELVER_HDF5_NUMBER(long long)
+ELVER_HDF5_NUMBER(unsigned long long)
+ELVER_HDF5_NUMBER(float)
+ELVER_HDF5_NUMBER(double)
+ELVER_HDF5_NUMBER(std::byte)
+#undef ELVER_HDF5_NUMBER
+
+}  // namespace elver::hdf5
