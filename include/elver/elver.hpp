@@ -8,6 +8,7 @@
 #include "elver/forest.hpp"
 #include "elver/image.hpp"
 #include "elver/io.hpp"
+#include "elver/library.hpp"
 #include "elver/maps.hpp"
 #include "elver/model.hpp"
 #include "elver/report.hpp"
