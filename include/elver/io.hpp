@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "elver/image.hpp"
+#include "elver/run_context.hpp"
 
 namespace elver {
 
@@ -39,7 +40,7 @@ struct SignalHeader {
   std::string title;
   std::vector<Axis> axes;      ///< C order. Role `energy`: signal axis of a spectrum
   NumberType type = NumberType::f32;
-  bool map = false;            ///< true: both axes are signal axes (Signal2D); false: navigation before the energy axis
+  bool map = false;            ///< true: the last two are signal axes (Signal2D); false: navigation before the energy axis
   std::string signal_type;     ///< "EELS" or ""
   std::string quantity;        ///< with its unit, for example "Li per formula unit"
   std::optional<double> beam_energy_kev, convergence_mrad, collection_mrad, dwell_s;
@@ -58,8 +59,8 @@ class HspyWriter {
   HspyWriter& operator=(HspyWriter&&) noexcept;
   /// `values` in C order of the axes, native byte order.
   void add(const SignalHeader& header, std::span<const std::byte> values);
-  /// Streams an image through without holding it in memory.
-  void add(const SignalHeader& header, const Image& image);
+  /// Streams an image through without holding it in memory. Throws Error{mismatch} for complex and RGB values.
+  void add(const SignalHeader& header, const Image& image, const RunContext& context = {});
   void commit();
 
  private:

@@ -82,7 +82,7 @@ Handle open_object(hid_t location, const std::string& path, H5I_type_t kind, con
 
 Handle file_access() {
   Handle list(H5Pcreate(H5P_FILE_ACCESS));
-  H5Pset_file_locking(list.get(), false, true);  // reading needs no lock, and some network drives refuse one
+  H5Pset_file_locking(list.get(), false, true);  // our own files need no lock, and some network drives refuse it
   return list;
 }
 
@@ -168,7 +168,8 @@ Handle open_bytes(std::span<const std::byte> bytes, const std::string& name) {
 
 Handle create_file(const std::string& path) {
   const auto held = lock();
-  Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, H5P_DEFAULT));
+  const Handle access = file_access();
+  Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()));
   if (!file) {
     throw Error(ErrorKind::output, "cannot write " + path, reason(),
                 "Check the folder, its permissions and the space left");

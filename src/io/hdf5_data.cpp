@@ -92,6 +92,12 @@ Handle create(hid_t location, const std::string& path, hid_t type, const std::ve
   return dataset;
 }
 
+/// Whole data set, down to the file: closing it could not say that the disk is full.
+void put(hid_t dataset, hid_t type, const void* values, std::size_t count) {
+  if (count > 0 && H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0) fail_write(dataset);
+  if (H5Dflush(dataset) < 0) fail_write(dataset);
+}
+
 /// Keeps the texts of one read, and refuses more than `left` bytes.
 struct TextStore {
   std::deque<std::vector<char>> texts;
@@ -305,10 +311,7 @@ void write(hid_t location, const std::string& path, std::span<const Number> valu
     H5Pset_deflate(creation.get(), 4);
   }
   const Handle dataset = create(location, path, native_type<Number>(), dims, creation.get());
-  if (!values.empty() &&
-      H5Dwrite(dataset.get(), native_type<Number>(), H5S_ALL, H5S_ALL, H5P_DEFAULT, values.data()) < 0) {
-    fail_write(location);
-  }
+  put(dataset.get(), native_type<Number>(), values.data(), values.size());
 }
 
 void write_strings(hid_t location, const std::string& path, const std::vector<std::string>& values) {
@@ -319,8 +322,7 @@ void write_strings(hid_t location, const std::string& path, const std::vector<st
   const Handle creation(H5Pcreate(H5P_DATASET_CREATE));
   H5Pset_obj_track_times(creation.get(), false);
   const Handle dataset = create(location, path, type.get(), {pointers.size()}, creation.get());
-  if (!pointers.empty() && H5Dwrite(dataset.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, pointers.data()) < 0)
-    fail_write(location);
+  put(dataset.get(), type.get(), pointers.data(), pointers.size());
 }
 
 #define ELVER_HDF5_NUMBER(Number)                                       \

@@ -1,0 +1,336 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <functional>
+#include <set>
+
+#include "elver/error.hpp"
+#include "elver/io.hpp"
+#include "io/hdf5.hpp"
+#include "types/text.hpp"
+
+namespace elver {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::uint64_t kChunkBytes = 1'000'000;   // as HyperSpy: fits HDF5's chunk cache
+constexpr std::uint64_t kBlockBytes = 16'000'000;  // what is held while an image streams through
+
+/// How a data set is cut: chunks (1, .., 1, k, all, .., all), so that each is a run of whole spectra in C order.
+struct Cut {
+  std::vector<hsize_t> dims, chunk;
+  std::size_t split = 0;           ///< the axis that is cut in pieces of k
+  std::uint64_t pixels = 1;        ///< in all
+  std::uint64_t inner_pixels = 1;  ///< for one step on the split axis
+  std::uint64_t pixel_bytes = 1;
+};
+
+Cut make_cut(const SignalHeader& header) {
+  Cut cut;
+  cut.pixel_bytes = bytes_of(header.type);
+  for (const Axis& axis : header.axes) {
+    cut.dims.push_back(axis.size);
+    (axis.role == AxisRole::energy ? cut.pixel_bytes : cut.pixels) *= axis.size;
+  }
+  cut.chunk = cut.dims;
+  if (cut.pixel_bytes > kBlockBytes) cut.chunk.back() = kBlockBytes / bytes_of(header.type);
+  const std::size_t navigation = cut.dims.size() - (header.axes.back().role == AxisRole::energy ? 1 : 0);
+  if (navigation == 0) return cut;
+  cut.split = navigation - 1;
+  while (cut.split > 0 && cut.inner_pixels * cut.dims[cut.split] * cut.pixel_bytes <= kChunkBytes) {
+    cut.inner_pixels *= cut.dims[cut.split--];
+  }
+  std::fill_n(cut.chunk.begin(), cut.split, 1);
+  cut.chunk[cut.split] =
+      std::clamp<hsize_t>(kChunkBytes / (cut.inner_pixels * cut.pixel_bytes), 1, cut.dims[cut.split]);
+  return cut;
+}
+
+hdf5::Handle file_type(NumberType type) {
+  if (type == NumberType::boolean) {  // as h5py writes a bool
+    hdf5::Handle boolean(H5Tenum_create(H5T_NATIVE_INT8));
+    constexpr std::int8_t kFalse = 0, kTrue = 1;
+    H5Tenum_insert(boolean.get(), "FALSE", &kFalse);
+    H5Tenum_insert(boolean.get(), "TRUE", &kTrue);
+    return boolean;
+  }
+  const auto native = [&] {
+    switch (type) {
+      case NumberType::u8:
+        return H5T_STD_U8LE;
+      case NumberType::i8:
+        return H5T_STD_I8LE;
+      case NumberType::u16:
+        return H5T_NATIVE_UINT16;
+      case NumberType::i16:
+        return H5T_NATIVE_INT16;
+      case NumberType::u32:
+        return H5T_NATIVE_UINT32;
+      case NumberType::i32:
+        return H5T_NATIVE_INT32;
+      case NumberType::u64:
+        return H5T_NATIVE_UINT64;
+      case NumberType::i64:
+        return H5T_NATIVE_INT64;
+      case NumberType::f32:
+        return H5T_NATIVE_FLOAT;
+      case NumberType::f64:
+        return H5T_NATIVE_DOUBLE;
+      default:
+        return hid_t{H5I_INVALID_HID};
+    }
+  };
+  return hdf5::Handle(H5Tcopy(native()));
+}
+
+void check(const SignalHeader& header) {
+  const std::string what = "cannot write signal \"" + header.title + "\"";
+  if (header.type == NumberType::c64 || header.type == NumberType::c128 || header.type == NumberType::rgb) {
+    throw Error(ErrorKind::mismatch, what, text("its values are %s", std::string(name_of(header.type)).c_str()),
+                "Only integers, real numbers and booleans can be written");
+  }
+  if (header.axes.empty() || header.axes.size() > 8) {
+    throw Error(ErrorKind::mismatch, what, text("it has %zu axes", header.axes.size()));
+  }
+  for (const Axis& axis : header.axes) {
+    if (axis.size == 0) throw Error(ErrorKind::mismatch, what, "axis \"" + axis.name + "\" has no elements");
+    if (axis.role == AxisRole::energy && &axis != &header.axes.back()) {
+      throw Error(ErrorKind::mismatch, what, "its energy axis is not the last one");
+    }
+  }
+}
+
+void write_axes(hid_t group, const SignalHeader& header) {
+  const bool spectra = header.axes.back().role == AxisRole::energy;
+  for (std::size_t i = 0; i < header.axes.size(); ++i) {
+    const Axis& axis = header.axes[i];
+    const bool signal_axis = spectra ? axis.role == AxisRole::energy : !header.map || i + 2 >= header.axes.size();
+    const hdf5::Handle out = hdf5::create_group(group, text("axis-%zu", i));
+    hdf5::set_attribute(out.get(), "_type", "UniformDataAxis");
+    hdf5::set_attribute(out.get(), "name", axis.name);
+    hdf5::set_attribute(out.get(), "units", axis.units.empty() ? "_None_" : axis.units.c_str());
+    hdf5::set_attribute(out.get(), "navigate", !signal_axis);
+    hdf5::set_attribute(out.get(), "is_binned", axis.role == AxisRole::energy && header.signal_type == "EELS");
+    hdf5::set_attribute(out.get(), "size", static_cast<long long>(axis.size));
+    hdf5::set_attribute(out.get(), "scale", axis.scale);
+    hdf5::set_attribute(out.get(), "offset", axis.offset);
+  }
+}
+
+void write_metadata(hid_t group, const SignalHeader& header) {
+  const hdf5::Handle general = hdf5::create_group(group, "metadata/General");
+  hdf5::set_attribute(general.get(), "title", header.title);
+  const hdf5::Handle signal = hdf5::create_group(group, "metadata/Signal");
+  hdf5::set_attribute(signal.get(), "signal_type", header.signal_type);
+  if (!header.quantity.empty()) hdf5::set_attribute(signal.get(), "quantity", header.quantity);
+  if (header.beam_energy_kev || header.convergence_mrad || header.collection_mrad || header.dwell_s) {
+    const hdf5::Handle tem = hdf5::create_group(group, "metadata/Acquisition_instrument/TEM");
+    if (header.beam_energy_kev) hdf5::set_attribute(tem.get(), "beam_energy", *header.beam_energy_kev);
+    if (header.convergence_mrad) hdf5::set_attribute(tem.get(), "convergence_angle", *header.convergence_mrad);
+    if (header.collection_mrad || header.dwell_s) {
+      const hdf5::Handle eels = hdf5::create_group(tem.get(), "Detector/EELS");
+      if (header.collection_mrad) hdf5::set_attribute(eels.get(), "collection_angle", *header.collection_mrad);
+      if (header.dwell_s) hdf5::set_attribute(eels.get(), "dwell_time", *header.dwell_s);
+    }
+  }
+  const hdf5::Handle original = hdf5::create_group(group, "original_metadata");
+  hdf5::set_attribute(original.get(), "elver", header.record_json);
+}
+
+}  // namespace
+
+SignalHeader header_of(const Image& image) {
+  const ImageInfo& info = image.info();
+  SignalHeader header;
+  header.title = info.title;
+  header.axes = info.axes;
+  header.type = info.type;
+  const bool spectra = !info.axes.empty() && info.axes.back().role == AxisRole::energy;
+  header.map = !spectra;
+  header.signal_type =
+      info.signal_type.empty() && spectra && info.axes.back().units == "eV" ? "EELS" : info.signal_type;
+  header.beam_energy_kev = info.beam_energy_kev;
+  header.convergence_mrad = info.convergence_mrad;
+  header.collection_mrad = info.collection_mrad;
+  header.dwell_s = info.dwell_s;
+  return header;
+}
+
+struct HspyWriter::Impl {
+  fs::path path, partial;
+  hdf5::Handle file;
+  std::set<std::string> names;
+
+  explicit Impl(const fs::path& to) : path(to) {
+    static std::atomic<unsigned> count{0};
+    partial = path.parent_path() /
+              text(".%s.%d-%u.partial", path.filename().c_str(), static_cast<int>(::getpid()), count.fetch_add(1));
+    if (path.filename().empty() || fs::is_directory(path)) refuse("it is a folder", "Name a file");
+    run([&] {
+      file = hdf5::create_file(partial.string());
+      hdf5::set_attribute(file.get(), "file_format", "HyperSpy");
+      hdf5::set_attribute(file.get(), "file_format_version", "3.3");
+      hdf5::create_group(file.get(), "Experiments");
+    });
+  }
+  ~Impl() {
+    file = {};
+    std::error_code ignored;
+    fs::remove(partial, ignored);
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  [[noreturn]] void refuse(const std::string& why, const std::string& todo) const {
+    throw Error(ErrorKind::output, "cannot write " + path.string(), why, todo);
+  }
+
+  /// Errors speak of the file that was asked for, not of the hidden one.
+  template <class Work>
+  void run(const Work& work) {
+    try {
+      const auto held = hdf5::lock();
+      work();
+    } catch (const Error& error) {
+      std::string what = error.what();
+      const std::string hidden = partial.string();
+      const std::size_t at = what.find(hidden);
+      if (error.kind() != ErrorKind::output || at == std::string::npos) throw;
+      const std::size_t why = what.find('(', at + hidden.size());
+      const std::size_t end = what.rfind("). ");
+      refuse(what.substr(why + 1, end - why - 1), what.substr(end + 3));
+    }
+  }
+
+  std::string group_name(const std::string& title) {
+    std::string name = title.substr(0, title.find('\0'));
+    std::replace(name.begin(), name.end(), '/', '-');
+    if (name.empty() || name == ".") name = "__unnamed__";
+    const std::string first = name;
+    for (int i = 2; !names.insert(name).second; ++i) name = first + text(" (%d)", i);
+    return name;
+  }
+
+  /// `block(first, last)` gives the values of these pixels, in C order, until it is called again.
+  void add(const SignalHeader& header, const RunContext& context, const std::function<const void*(PixelRange)>& block) {
+    check(header);
+    if (!file) refuse("it is complete already", "Open another file");
+    const Cut cut = make_cut(header);
+    const hdf5::Handle group = create(header);
+    const hdf5::Handle dataset = create_data(group.get(), header, cut);
+    const hdf5::Handle type(H5Dget_type(dataset.get()));
+    const std::uint64_t chunk_bytes = cut.chunk[cut.split] * cut.inner_pixels * cut.pixel_bytes;
+    const bool one_pixel = cut.pixels == 1;
+    const hsize_t steps = one_pixel ? 1 : cut.dims[cut.split];
+    const hsize_t per_block =
+        one_pixel ? 1 : cut.chunk[cut.split] * std::max<std::uint64_t>(1, kBlockBytes / chunk_bytes);
+    std::vector<hsize_t> start(cut.dims.size(), 0), count = cut.dims;
+    for (std::uint64_t outer = 0; outer * steps * cut.inner_pixels < cut.pixels; ++outer) {
+      std::uint64_t rest = outer;
+      for (std::size_t i = cut.split; i-- > 0; rest /= cut.dims[i]) {
+        start[i] = rest % cut.dims[i];
+        count[i] = 1;
+      }
+      for (hsize_t at = 0; at < steps; at += per_block) {
+        context.check_interrupt();
+        const hsize_t size = std::min(per_block, steps - at);
+        const PixelRange pixels{(outer * steps + at) * cut.inner_pixels,
+                                (outer * steps + at + size) * cut.inner_pixels};
+        const void* const values = block(pixels);
+        if (!one_pixel) {
+          start[cut.split] = at;
+          count[cut.split] = size;
+        }
+        run([&] { write_block(dataset.get(), type.get(), start, count, values); });
+        if (context.progress != nullptr) context.progress->advance(pixels.size());
+      }
+    }
+    run([&] {
+      if (H5Dflush(dataset.get()) < 0) hdf5::fail_write(dataset.get());
+    });
+  }
+
+  hdf5::Handle create(const SignalHeader& header) {
+    hdf5::Handle group;
+    run([&] {
+      group = hdf5::create_group(file.get(), "Experiments/" + group_name(header.title));
+      write_axes(group.get(), header);
+      write_metadata(group.get(), header);
+    });
+    return group;
+  }
+
+  hdf5::Handle create_data(hid_t group, const SignalHeader& header, const Cut& cut) {
+    hdf5::Handle dataset;
+    run([&] {
+      const hdf5::Handle creation(H5Pcreate(H5P_DATASET_CREATE));
+      H5Pset_obj_track_times(creation.get(), false);
+      H5Pset_chunk(creation.get(), static_cast<int>(cut.chunk.size()), cut.chunk.data());
+      H5Pset_shuffle(creation.get());
+      H5Pset_deflate(creation.get(), 4);
+      H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER);
+      const hdf5::Handle access(H5Pcreate(H5P_DATASET_ACCESS));
+      H5Pset_chunk_cache(access.get(), 0, 0, 1.0);  // whole chunks are written: at once, so that a full disk is noticed
+      const hdf5::Handle space(H5Screate_simple(static_cast<int>(cut.dims.size()), cut.dims.data(), nullptr));
+      const hdf5::Handle type = file_type(header.type);
+      dataset =
+          hdf5::Handle(H5Dcreate2(group, "data", type.get(), space.get(), H5P_DEFAULT, creation.get(), access.get()));
+      if (!dataset) hdf5::fail_write(group);
+    });
+    return dataset;
+  }
+
+  static void write_block(hid_t dataset, hid_t type, const std::vector<hsize_t>& start,
+                          const std::vector<hsize_t>& count, const void* values) {
+    const hdf5::Handle space(H5Dget_space(dataset));
+    const hdf5::Handle memory(H5Screate_simple(static_cast<int>(count.size()), count.data(), nullptr));
+    if (H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr) < 0 ||
+        H5Dwrite(dataset, type, memory.get(), space.get(), H5P_DEFAULT, values) < 0) {
+      hdf5::fail_write(dataset);
+    }
+  }
+};
+
+HspyWriter::HspyWriter(const fs::path& path) : impl_(std::make_unique<Impl>(path)) {}
+HspyWriter::~HspyWriter() = default;
+HspyWriter::HspyWriter(HspyWriter&&) noexcept = default;
+HspyWriter& HspyWriter::operator=(HspyWriter&&) noexcept = default;
+
+void HspyWriter::add(const SignalHeader& header, std::span<const std::byte> values) {
+  std::uint64_t bytes = bytes_of(header.type);
+  for (const Axis& axis : header.axes) bytes *= axis.size;
+  if (bytes != values.size()) {
+    throw Error(ErrorKind::output, "cannot write signal \"" + header.title + "\"",
+                text("%zu bytes for axes that make %llu", values.size(), static_cast<unsigned long long>(bytes)));
+  }
+  std::uint64_t pixels = 1;
+  for (const Axis& axis : header.axes) pixels *= axis.role == AxisRole::energy ? 1 : axis.size;
+  impl_->add(header, {}, [&](PixelRange range) { return values.data() + range.first * (bytes / pixels); });
+}
+
+void HspyWriter::add(const SignalHeader& header, const Image& image, const RunContext& context) {
+  if (header.type != image.info().type || header.axes.size() != image.info().axes.size()) {
+    throw Error(ErrorKind::output, "cannot write signal \"" + header.title + "\"",
+                "its header is not that of the image");
+  }
+  const ChannelRange all{0, image.channels()};
+  std::vector<std::byte> buffer;
+  if (context.progress != nullptr) context.progress->begin("writing", image.pixels(), "pixels");
+  impl_->add(header, context, [&](PixelRange range) {
+    buffer.resize(range.size() * all.size() * bytes_of(header.type));
+    image.read(range, all, buffer);
+    return buffer.data();
+  });
+  if (context.progress != nullptr) context.progress->end();
+}
+
+void HspyWriter::commit() {
+  impl_->run([&] { hdf5::close_file(std::move(impl_->file)); });
+  std::error_code error;
+  fs::rename(impl_->partial, impl_->path, error);
+  if (error) impl_->refuse(error.message(), "Check the folder, its permissions and the space left");
+}
+
+}  // namespace elver
