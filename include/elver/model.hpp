@@ -57,11 +57,13 @@ struct Model {
   std::size_t feature_count() const;
 };
 
-/// Throws Error{input} for a malformed file, its own or a booster's.
+/// Throws Error{input} for a malformed file, its own or a booster's, naming what is wrong in it.
 Model load_model(const std::filesystem::path& path);
-/// Written beside and renamed.
+/// Written beside and renamed. Throws Error{input} for a model that load_model would refuse, Error{output}.
 void save_model(const Model& model, const std::filesystem::path& path);
-/// A model from RECIPE.json (boosters' paths relative to it).
+/// The boosters byte for byte as TASK.json or TASK.ubj, and recipe.json, from which make_model makes an equal model.
+void extract_model(const Model& model, const std::filesystem::path& directory);
+/// A model from RECIPE.json (boosters' paths relative to it). Throws Error{input} naming the key and what is expected.
 Model make_model(const std::filesystem::path& recipe);
 /// The recipe's shape with the metadata added, as `elver model show --json` prints it.
 std::string model_json(const Model& model);

@@ -1,0 +1,268 @@
+#include <array>
+#include <fstream>
+#include <sstream>
+
+#include "elver/error.hpp"
+#include "elver/version.hpp"
+#include "model/json_value.hpp"
+#include "model/model.hpp"
+#include "model/sha256.hpp"
+#include "types/text.hpp"
+
+namespace elver {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr std::array<std::string_view, 2> kKinds{"cdf", "raw"};
+constexpr std::array<std::string_view, 3> kSums{"inclusive", "exclusive", "trapezoid"};
+constexpr std::array<std::string_view, 4> kDivisors{"last", "max", "area", "none"};
+
+/// The enumerator whose word this is.
+template <class Enum, std::size_t N>
+Enum word(const JsonValue& value, const std::array<std::string_view, N>& words) {
+  std::string expected;
+  for (const std::string_view w : words) expected += (expected.empty() ? "\"" : ", \"") + std::string(w) + "\"";
+  const std::string found = value.text("one of " + expected);
+  for (std::size_t i = 0; i < N; ++i) {
+    if (words[i] == found) return static_cast<Enum>(i);
+  }
+  value.must_be("one of " + expected);
+}
+
+template <class Enum, std::size_t N>
+std::string_view word(Enum value, const std::array<std::string_view, N>& words) {
+  return words.at(static_cast<std::size_t>(value));
+}
+
+std::string optional_text(const JsonValue& object, const std::string& key) {
+  return object.has(key) ? object.at(key, "text").text("text") : std::string();
+}
+
+Edge read_edge(const JsonValue& value) {
+  value.object({"name", "fit", "grid"});
+  Edge edge;
+  edge.name = value.at("name", "the edge's name, for example \"O_K\"").text("the edge's name, for example \"O_K\"");
+  const std::string window = "[start, stop] in eV, for example [490, 522]";
+  const JsonValue fit = value.at("fit", window);
+  const std::vector<double> ends = fit.numbers(window);
+  if (ends.size() != 2 || !(ends[0] < ends[1])) fit.must_be(window + ", start below stop");
+  edge.fit = {ends[0], ends[1]};
+  const std::string shape = "{\"start\":525,\"stop\":563,\"count\":150}";
+  const JsonValue grid = value.at("grid", shape).object({"start", "stop", "count"});
+  edge.grid.start_ev = grid.at("start", "an energy in eV").number("an energy in eV");
+  edge.grid.stop_ev = grid.at("stop", "an energy in eV").number("an energy in eV");
+  const std::string points = text("a whole number of points, 2 to %zu", kMostGridPoints);
+  edge.grid.count = grid.at("count", points).count(2, kMostGridPoints, points);
+  if (!(edge.grid.start_ev < edge.grid.stop_ev)) grid.must_be("a grid whose start lies below its stop");
+  return edge;
+}
+
+FeatureRule read_features(const JsonValue& value) {
+  value.object({"kind", "sum", "divide_by", "clip_negative"});
+  FeatureRule rule;
+  rule.kind = word<FeatureKind>(value.at("kind", "\"cdf\" or \"raw\""), kKinds);
+  if (rule.kind == FeatureKind::raw) rule.clip_negative = false;
+  if (value.has("sum")) rule.sum = word<CdfSum>(value.at("sum", ""), kSums);
+  if (value.has("divide_by") || rule.kind == FeatureKind::raw) {
+    const JsonValue divisor = value.at("divide_by", "\"max\", \"area\" or \"none\" for raw intensity");
+    rule.divide_by = word<Divisor>(divisor, kDivisors);
+    if (rule.kind == FeatureKind::cdf && rule.divide_by == Divisor::area)
+      divisor.must_be("\"last\", \"max\" or \"none\" for a CDF");
+    if (rule.kind == FeatureKind::raw && rule.divide_by == Divisor::last) {
+      divisor.must_be("\"max\", \"area\" or \"none\" for raw intensity");
+    }
+  }
+  if (value.has("clip_negative")) rule.clip_negative = value.at("clip_negative", "").boolean("true or false");
+  return rule;
+}
+
+BackgroundOptions read_background(const JsonValue& value) {
+  value.object({"method", "minimum_counts", "r_min", "r_max"});
+  BackgroundOptions options;
+  if (value.has("method")) {
+    const std::string methods = "\"poisson-ml\", \"log-lsq\" or \"two-area\"";
+    const JsonValue method = value.at("method", methods);
+    try {
+      options.method = background_method(method.text(methods));
+    } catch (const Error& error) {
+      if (error.kind() == ErrorKind::usage) method.must_be(methods);
+      throw;
+    }
+  }
+  if (value.has("minimum_counts")) options.minimum_counts = value.at("minimum_counts", "").number("a number of counts");
+  if (value.has("r_min")) options.r_minimum = value.at("r_min", "").number("an exponent, for example -2");
+  if (value.has("r_max")) options.r_maximum = value.at("r_max", "").number("an exponent, for example 12");
+  return options;
+}
+
+Task read_task(const JsonValue& value, const std::function<Booster(const std::string&)>& load) {
+  // The keys after "rounds" are what `elver model show --json` adds: told by the booster itself, so not read.
+  value.object({"name", "unit", "classes", "booster", "rounds", "sha256", "objective", "predicts", "features",
+                "outputs", "trees", "rounds_in_booster", "rounds_used", "depth", "best_iteration", "xgboost_version"});
+  Task task;
+  task.name = value.at("name", "the task's name, for example \"li_content\"")
+                  .text("the task's name, for example \"li_content\"");
+  task.unit = optional_text(value, "unit");
+  const std::string path = "the path of an XGBoost .json or .ubj file, relative to the recipe";
+  task.booster = load(value.at("booster", path).text(path));
+  if (value.has("classes")) {
+    const std::string expected = "the value of each class, for example [0, 1, 2, 3]";
+    task.classes = value.at("classes", expected).numbers(expected);
+  } else if (task.booster.is_classifier() && task.booster.output_count() > 1 &&
+             task.booster.objective().starts_with("multi:")) {
+    for (std::size_t i = 0; i < task.booster.output_count(); ++i) task.classes.push_back(static_cast<double>(i));
+  }
+  if (value.has("rounds")) {
+    constexpr std::array<std::string_view, 2> kRounds{"all", "best"};
+    task.best_rounds = word<int>(value.at("rounds", ""), kRounds) == 1;
+  }
+  return task;
+}
+
+ReferenceSpectrum read_reference(const JsonValue& value) {
+  value.object({"edge", "energy_ev", "intensity"});
+  const auto floats = [&](const std::string& key) {
+    const std::vector<double> wide = value.at(key, "numbers").numbers("numbers");
+    return std::vector<float>(wide.begin(), wide.end());
+  };
+  return {value.at("edge", "the edge's name").text("the edge's name"), floats("energy_ev"), floats("intensity")};
+}
+
+ordered_json plain_numbers(const std::vector<double>& values) {
+  ordered_json out = ordered_json::array();
+  for (const double value : values) out.push_back(plain_number(value));
+  return out;
+}
+
+std::string text_of(const ordered_json& json, int indent = 2) {
+  return json.dump(indent, ' ', false, ordered_json::error_handler_t::replace);
+}
+
+}  // namespace
+
+std::string booster_file_name(const Task& task) {
+  // UBJSON opens with { and a length marker, JSON with { and a blank or a quote.
+  const std::vector<std::byte>& bytes = task.booster.bytes();
+  const auto at = [&](std::size_t i) { return i < bytes.size() ? std::to_integer<char>(bytes[i]) : '\0'; };
+  const bool json = at(0) != '{' || std::string_view("\" \t\r\n}").find(at(1)) != std::string_view::npos;
+  return task.name + (task.name == "recipe" ? "-booster" : "") + (json ? ".json" : ".ubj");  // recipe.json is taken
+}
+
+std::size_t rounds_used(const Task& task) {
+  return task.best_rounds && task.booster.best_iteration() ? *task.booster.best_iteration() + 1 : 0;
+}
+
+ordered_json recipe_json(const Model& model, const std::function<std::string(const Task&)>& booster) {
+  ordered_json out;
+  out["name"] = model.name;
+  if (!model.purpose.empty()) out["purpose"] = model.purpose;
+  out["edges"] = ordered_json::array();
+  for (const Edge& edge : model.edges) {
+    const Grid& grid = edge.grid;
+    out["edges"].push_back(
+        {{"name", edge.name},
+         {"fit", plain_numbers({edge.fit.start_ev, edge.fit.stop_ev})},
+         {"grid",
+          {{"start", plain_number(grid.start_ev)}, {"stop", plain_number(grid.stop_ev)}, {"count", grid.count}}}});
+  }
+  const FeatureRule& rule = model.features;
+  out["features"] = {{"kind", word(rule.kind, kKinds)}};
+  if (rule.kind == FeatureKind::cdf) out["features"]["sum"] = word(rule.sum, kSums);
+  out["features"]["divide_by"] = word(rule.divide_by, kDivisors);
+  out["features"]["clip_negative"] = rule.clip_negative;
+  out["background"] = {{"method", name_of(model.background.method)},
+                       {"minimum_counts", plain_number(model.background.minimum_counts)},
+                       {"r_min", plain_number(model.background.r_minimum)},
+                       {"r_max", plain_number(model.background.r_maximum)}};
+  out["tasks"] = ordered_json::array();
+  for (const Task& task : model.tasks) {
+    ordered_json entry{{"name", task.name}};
+    if (!task.unit.empty()) entry["unit"] = task.unit;
+    if (!task.classes.empty()) entry["classes"] = plain_numbers(task.classes);
+    entry["booster"] = booster(task);
+    entry["rounds"] = task.best_rounds ? "best" : "all";
+    out["tasks"].push_back(std::move(entry));
+  }
+  if (!model.references.empty()) {
+    out["references"] = ordered_json::array();
+    for (const ReferenceSpectrum& reference : model.references) {
+      out["references"].push_back(
+          {{"edge", reference.edge}, {"energy_ev", reference.energy_ev}, {"intensity", reference.intensity}});
+    }
+  }
+  const nlohmann::json training = parse_json(model.training_json, "training facts of model " + model.name);
+  if (!training.empty()) out["training"] = training;
+  return out;
+}
+
+Model read_recipe(std::string_view content, const std::string& where,
+                  const std::function<Booster(const std::string&)>& load) {
+  const nlohmann::json json = parse_json(content, where);
+  const JsonValue root(json, where);
+  // The last three are what `elver model show --json` adds.
+  root.object({"name", "purpose", "edges", "features", "background", "tasks", "references", "training", "feature_count",
+               "format_version", "sha256"});
+  Model model;
+  model.name = root.at("name", "the model's name").text("the model's name");
+  model.purpose = optional_text(root, "purpose");
+  const std::string edges = "a list of edges, each {\"name\":..., \"fit\":[a,b], \"grid\":{...}}";
+  for (const JsonValue& edge : root.at("edges", edges).list(edges)) model.edges.push_back(read_edge(edge));
+  if (root.has("features")) model.features = read_features(root.at("features", ""));
+  if (root.has("background")) model.background = read_background(root.at("background", ""));
+  const std::string tasks = "a list of tasks, each {\"name\":..., \"booster\":...}";
+  for (const JsonValue& task : root.at("tasks", tasks).list(tasks)) model.tasks.push_back(read_task(task, load));
+  if (root.has("references")) {
+    for (const JsonValue& reference : root.at("references", "").list("a list of reference spectra")) {
+      model.references.push_back(read_reference(reference));
+    }
+  }
+  if (root.has("training")) {
+    const JsonValue training = root.at("training", "");
+    if (!training.json().is_object()) training.must_be("an object of facts");
+    model.training_json = training.json().dump();
+  }
+  validate(model, where);
+  return model;
+}
+
+Model make_model(const std::filesystem::path& recipe) {
+  const std::string where = "recipe " + recipe.string();
+  std::error_code error;
+  if (std::filesystem::is_directory(recipe, error))
+    throw Error(ErrorKind::input, "cannot read " + where, "it is a folder", "Give a recipe file");
+  std::ifstream stream(recipe, std::ios::binary);
+  std::ostringstream content;
+  if (!stream || (stream.peek() != std::ifstream::traits_type::eof() && !(content << stream.rdbuf()))) {
+    throw Error(ErrorKind::input, "cannot read " + where, "no such file, or no right to read it");
+  }
+  return read_recipe(content.str(), where,
+                     [&](const std::string& path) { return Booster::load((recipe.parent_path() / path).string()); });
+}
+
+std::string model_json(const Model& model) {
+  ordered_json out = recipe_json(model, booster_file_name);
+  for (std::size_t i = 0; i < model.tasks.size(); ++i) {
+    const Task& task = model.tasks[i];
+    const Booster& booster = task.booster;
+    ordered_json& entry = out["tasks"][i];
+    entry["predicts"] = !task.classes.empty() ? "class" : booster.is_classifier() ? "probability" : "value";
+    entry["objective"] = booster.objective();
+    entry["features"] = booster.feature_count();
+    entry["outputs"] = booster.output_count();
+    entry["trees"] = booster.tree_count();
+    entry["rounds_in_booster"] = booster.round_count();
+    entry["rounds_used"] = task.best_rounds ? rounds_used(task) : booster.round_count();
+    entry["depth"] = booster.max_depth();
+    const auto best = booster.best_iteration();
+    entry["best_iteration"] = best ? ordered_json(*best) : ordered_json(nullptr);
+    entry["xgboost_version"] = booster.version().empty() ? ordered_json(nullptr) : ordered_json(booster.version());
+    entry["sha256"] = sha256(booster.bytes());
+  }
+  out["feature_count"] = model.feature_count();
+  out["sha256"] = model.sha256.empty() ? ordered_json(nullptr) : ordered_json(model.sha256);
+  if (!out.contains("training")) out["training"] = ordered_json::object();
+  return text_of(out);
+}
+
+}  // namespace elver
