@@ -29,20 +29,28 @@ constexpr bool failed(PixelStatus s) { return s != PixelStatus::ok && s != Pixel
 
 struct BackgroundOptions {
   BackgroundMethod method = BackgroundMethod::poisson_ml;
-  double minimum_counts = 10.0;  ///< sum over the fit window below which a fit is too_few_counts
-  double r_minimum = -2.0;
-  double r_maximum = 12.0;
+  double minimum_counts = 10.0;  ///< sum over the fit window, in electrons (counts / phi), below which a fit is too_few_counts
+  double r_minimum = -40.0;  ///< wide, because at few counts r scatters widely around the truth, and leaving out the one
+  double r_maximum = 50.0;   ///< tail that a narrow limit cuts would bias the maps
+  /// Variance of a count over its mean: 1 for electrons, the gain for counts that a camera scaled, 1/n for a mean of n.
+  /// 0: each pixel decides, see EdgeFit::phi. A and r hardly depend on it; the errors, the bias correction and the
+  /// limit of counts do.
+  double phi = 0.0;
 };
 
 /// One edge of one pixel. NaN in every float where status says failed.
 struct EdgeFit {
-  float A = 0;                   ///< counts per channel at 1 eV: background(E) = A * E^-r, E in eV
+  float A = 0;                   ///< counts per channel at 1 eV: background(E) = A * E^-r, E in eV. Saturates at the
+                                 ///< largest float, which r beyond about 13 reaches at 500 eV
   float r = 0;
   float reduced_chi_square = 0;  ///< Pearson, over the fit window
   float background = 0;          ///< sum over the signal window, counts
   float background_error = 0;    ///< its standard error from the fit, counts
   float signal = 0;              ///< counts minus background over the signal window; may be negative
-  float snr = 0;                 ///< signal / sqrt(signal + background + background_error^2)
+  float snr = 0;                 ///< signal / sqrt(phi * (signal + background) + background_error^2)
+  /// Variance of a count over its mean, as used in the errors: 1 where the reduced chi-square is what electrons
+  /// give (within five of its standard deviations), else the reduced chi-square itself; or what the options say.
+  float phi = 1;
   PixelStatus status = PixelStatus::ok;
 };
 

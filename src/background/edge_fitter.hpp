@@ -1,0 +1,52 @@
+#pragma once
+#include <cstddef>
+#include <optional>
+#include <vector>
+
+#include "background/poisson_window.hpp"
+#include "elver/background.hpp"
+#include "elver/engine.hpp"
+
+namespace elver {
+
+/// Pixels fitted together: short enough that everything of a block stays in the first-level cache, long enough for any
+/// vector register.
+inline constexpr std::size_t kBlock = 32;
+
+/// Background and signal of one edge on one energy axis, for blocks of pixels. Immutable: read by all threads.
+class EdgeFitter {
+ public:
+  /// Throws Error{mismatch} when a window leaves the axis, holds fewer than 3 channels (fit) or reaches 0 eV.
+  EdgeFitter(const EnergyAxis& axis, EnergyWindow fit, EnergyWindow signal, const BackgroundOptions& options);
+
+  ChannelRange fit_channels() const { return fit_; }
+  ChannelRange signal_channels() const { return signal_; }
+
+  /// Fits pixels [first, first+count) of the tile, count <= kBlock, and writes counts minus background of the channels
+  /// `net_channels` (which hold the signal window) to `net`, [channel][kBlock]. A pixel whose values are not finite in the fit window, the
+  /// signal window or `checked` is not_finite. Where a fit fails, `net` is NaN.
+  void fit(const TileView& tile, std::size_t first, std::size_t count, ChannelRange checked, ChannelRange net_channels,
+           float* net, EdgeFit* fits) const;
+
+ private:
+  struct Block;
+  void sum_window(const TileView& tile, std::size_t first, std::size_t count, Block& block) const;
+  void fit_poisson(std::size_t count, Block& block) const;
+  void fit_two_area(const TileView& tile, std::size_t first, std::size_t count, Block& block) const;
+  void fit_log_lsq(const TileView& tile, std::size_t first, std::size_t count, Block& block) const;
+  void chi_square(const TileView& tile, std::size_t first, std::size_t count, Block& block) const;
+  void finish_curve(std::size_t count, Block& block) const;
+  void subtract(const TileView& tile, std::size_t first, std::size_t count, ChannelRange checked, ChannelRange net_channels,
+                float* net, Block& block) const;
+  EdgeFit result(std::size_t p, const Block& block) const;
+
+  EnergyAxis axis_;
+  BackgroundOptions options_;
+  ChannelRange fit_, signal_;
+  std::size_t half_ = 0, two_area_last_ = 0;  ///< two-area: where the second interval begins and ends
+  double log2_e0_ = 0;
+  std::vector<float> x_;  ///< log2(E/E0) of every channel; +infinity at E <= 0, where there is no background
+  std::optional<PoissonWindow> poisson_;
+};
+
+}  // namespace elver

@@ -1,0 +1,76 @@
+#include "features/features.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "elver/core/features.hpp"
+#include "elver/error.hpp"
+#include "types/text.hpp"
+
+namespace elver {
+namespace {
+
+constexpr double kAbsentLine = 0.1;
+constexpr double kOnChannel = 1e-6;  // of a channel: closer than this, a point is the channel itself
+
+}  // namespace
+
+Featuriser::Featuriser(const Edge& edge, const EnergyAxis& axis, const FeatureRule& rule) : rule_(rule) {
+  const Grid& grid = edge.grid;
+  const std::string name = text("grid of edge %s, %g:%g eV in %zu points", edge.name.c_str(), grid.start_ev, grid.stop_ev, grid.count);
+  if (grid.count == 0 || !(grid.spacing_ev() > 0)) throw Error(ErrorKind::mismatch, name, "it holds no point");
+  const double spacing = grid.spacing_ev();
+  if (!(axis.dispersion_ev >= spacing / 10 && axis.dispersion_ev <= 3 * spacing)) {
+    throw Error(ErrorKind::mismatch, name,
+                text("the axis has %g eV a channel, the model's points are %g eV apart", axis.dispersion_ev, spacing),
+                text("Use a model made for this dispersion (it takes %g to %g eV a channel), or put it right with "
+                     "--dispersion-ev or --mark", spacing / 10, 3 * spacing));
+  }
+  for (std::size_t i = 0; i < grid.count; ++i) {
+    const double at = axis.channel(grid.energy(i));
+    double left = std::floor(at), weight = at - left;
+    if (weight > 1 - kOnChannel) left += 1;
+    if (weight < kOnChannel || weight > 1 - kOnChannel) weight = 0;
+    if (left < 0 || left + (weight > 0 ? 1 : 0) > static_cast<double>(axis.size) - 1) {
+      throw Error(ErrorKind::mismatch, name,
+                  text("the energy axis runs from %g to %g eV", axis.energy(0), axis.energy(static_cast<double>(axis.size) - 1)),
+                  "Use a model made for this range, or put the axis right with --mark, --offset-ev or --dispersion-ev");
+    }
+    channel_.push_back(static_cast<std::size_t>(left));
+    weight_.push_back(static_cast<float>(weight));
+  }
+  channels_ = {channel_.front(), channel_.back() + (weight_.back() > 0 ? 2U : 1U)};
+
+  core::Accumulator<double> sums;
+  std::vector<double> line;
+  for (std::size_t i = 0; i < grid.count; ++i) line.push_back(core::accumulate(sums, kAbsentLine, rule, i == 0));
+  // One point of an exclusive or trapezoid sum is 0 and has nothing to be divided by.
+  for (const double value : line) absent_.push_back(static_cast<float>(sums.divisor > 0 ? value / sums.divisor : 0.0));
+}
+
+void Featuriser::features(const float* net, std::size_t first_channel, std::size_t count, float* out, std::size_t stride,
+                          bool* usable) const {
+  alignas(64) float sum[kBlock]{}, previous[kBlock]{}, divisor[kBlock]{};
+  std::vector<float> values(channel_.size() * kBlock);
+  for (std::size_t i = 0; i < channel_.size(); ++i) {
+    const float* left = net + (channel_[i] - first_channel) * kBlock;
+    const float* right = weight_[i] > 0 ? left + kBlock : left;
+    float* value = values.data() + i * kBlock;
+    for (std::size_t p = 0; p < count; ++p) {
+      core::Accumulator<float> sums{sum[p], previous[p], divisor[p]};
+      const float point = core::interpolated(left[p], right[p], weight_[i], rule_.clip_negative);
+      value[p] = core::accumulate(sums, point, rule_, i == 0);
+      sum[p] = sums.sum;
+      previous[p] = sums.previous;
+      divisor[p] = sums.divisor;
+    }
+  }
+  for (std::size_t p = 0; p < count; ++p) {
+    usable[p] = divisor[p] > 0 && std::isfinite(divisor[p]);
+    for (std::size_t i = 0; i < channel_.size(); ++i) {
+      out[p * stride + i] = usable[p] ? values[i * kBlock + p] / divisor[p] : absent_[i];
+    }
+  }
+}
+
+}  // namespace elver

@@ -1,0 +1,37 @@
+#pragma once
+#include <cstddef>
+#include <vector>
+
+#include "background/edge_fitter.hpp"
+#include "elver/features.hpp"
+#include "elver/model.hpp"
+
+namespace elver {
+
+/// An edge's grid resolved against an energy axis, and its feature rule: from counts to features.
+class Featuriser {
+ public:
+  /// Throws Error{mismatch} with the numbers when the axis does not cover the grid, or is much coarser or finer.
+  Featuriser(const Edge& edge, const EnergyAxis& axis, const FeatureRule& rule);
+
+  std::size_t count() const { return channel_.size(); }
+  /// The channels that the grid's points lie between.
+  ChannelRange channels() const { return channels_; }
+
+  /// Features of up to kBlock pixels from their net counts, [channel][kBlock], channels counted from `first_channel`.
+  /// Point i of pixel p goes to out[p * stride + i]. False in `usable[p]` where the divisor is not positive and
+  /// finite: there the features are those of an absent edge.
+  void features(const float* net, std::size_t first_channel, std::size_t count, float* out, std::size_t stride,
+                bool* usable) const;
+  /// What stands for an edge that is not there: the features of the constant line 0.1.
+  const std::vector<float>& absent() const { return absent_; }
+
+ private:
+  FeatureRule rule_;
+  ChannelRange channels_;
+  std::vector<std::size_t> channel_;  ///< left neighbour of each point
+  std::vector<float> weight_;         ///< of the right neighbour
+  std::vector<float> absent_;
+};
+
+}  // namespace elver
