@@ -65,10 +65,12 @@ class Image {
   std::uint64_t channels() const;  ///< size of the energy axis; 1 where there is none
   std::uint64_t rows() const;      ///< 1 for a spectrum or a line scan
   std::uint64_t columns() const;
-  /// Throws Error{mismatch} if the image has no energy axis.
+  /// Throws Error{mismatch} if the image has no energy axis, or one without a calibration in eV.
   EnergyAxis energy() const;
-  /// Puts a corrected axis in the place of the file's.
+  /// Puts a corrected axis in the place of the file's. Throws Error{mismatch} if the image has no energy axis.
   void set_energy(const EnergyAxis& axis);
+  void select() { info_.selected = true; }                        ///< it is the one that commands use
+  void refuse(std::string why) { info_.refusal = std::move(why); }  ///< its values are not to be read
 
   /// Values as they are, native byte order, [pixel][channel]; `out` holds pixels*channels*bytes_of(type).
   /// Throws Error{input} when the file cannot be read there.

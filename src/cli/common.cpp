@@ -64,13 +64,18 @@ class Bar : public Progress {
 
 }  // namespace
 
-void add_input(CLI::App& command, InputOptions& options) {
+CLI::Option_group* add_file(CLI::App& command, InputOptions& options) {
   command.add_option("FILE", options.file, "Spectrum image: Gatan DM3 or DM4, HyperSpy .hspy, EMSA .msa, NumPy .npy")->required();
   CLI::Option_group* group = command.add_option_group("Reading and energy axis");
   group->add_option("--dataset", options.open.dataset, "Which image of the file, by id or title (see: elver info FILE)");
   group->add_option("--energy-axis", options.open.energy_axis, "Which axis is the energy, by name or number in C order");
   group->add_option("--offset-ev", options.open.offset_ev, "Energy of channel 0 (eV), in place of the file's");
   group->add_option("--dispersion-ev", options.open.dispersion_ev, "Energy per channel (eV), in place of the file's");
+  return group;
+}
+
+void add_input(CLI::App& command, InputOptions& options) {
+  CLI::Option_group* group = add_file(command, options);
   group->add_option("--mark", options.marks, "FEATURE=ENERGY (eV): put the axis right so that the feature, found in the mean "
                     "spectrum, lies there; for example --mark Mn_L3=642.0 --mark Ni_L3=855.0")->allow_extra_args(false);
 }

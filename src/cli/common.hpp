@@ -19,6 +19,8 @@ struct InputOptions {
   OpenOptions open;
   std::vector<std::string> marks;
 };
+/// FILE and how to read it, for a command that does not compute energies; add_input adds --mark.
+CLI::Option_group* add_file(CLI::App& command, InputOptions& options);
 void add_input(CLI::App& command, InputOptions& options);
 /// The selected image, its axis put right by --offset-ev, --dispersion-ev and --mark. What calibration found goes
 /// into `calibration`, if there were marks.

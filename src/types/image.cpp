@@ -53,11 +53,17 @@ EnergyAxis Image::energy() const {
                 "Say which axis is the energy with --energy-axis");
   }
   const Axis& axis = info_.axes.back();
+  const bool bare = axis.units.empty() && axis.scale == 1.0 && axis.offset == 0.0;
+  if (bare || (!axis.units.empty() && axis.units != "eV")) {
+    throw Error(ErrorKind::mismatch, "image \"" + info_.title + "\"",
+                bare ? "its energy axis has no calibration" : "its energy axis is in \"" + axis.units + "\", not in eV",
+                "Give --offset-ev and --dispersion-ev");
+  }
   return {axis.offset, axis.scale, static_cast<std::size_t>(axis.size)};
 }
 
 void Image::set_energy(const EnergyAxis& axis) {
-  static_cast<void>(energy());
+  if (info_.axes.empty() || info_.axes.back().role != AxisRole::energy) static_cast<void>(energy());
   info_.axes.back().offset = axis.offset_ev;
   info_.axes.back().scale = axis.dispersion_ev;
   info_.axes.back().units = "eV";

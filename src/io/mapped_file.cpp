@@ -1,0 +1,44 @@
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "elver/error.hpp"
+#include "io/reader.hpp"
+
+namespace elver {
+namespace {
+
+[[noreturn]] void cannot_read(const std::filesystem::path& path, const std::string& why, const std::string& todo) {
+  throw Error(ErrorKind::input, "cannot read " + path.string(), why, todo);
+}
+
+/// Closes a file descriptor on the way out; a mapping outlives it.
+struct Descriptor {
+  int number;
+  ~Descriptor() {
+    if (number >= 0) ::close(number);
+  }
+};
+
+}  // namespace
+
+Bytes map_file(const std::filesystem::path& path) {
+  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+  if (file.number < 0) cannot_read(path, std::strerror(errno), "Check the name and the permissions");
+  struct stat facts {};
+  if (::fstat(file.number, &facts) != 0) cannot_read(path, std::strerror(errno), "");
+  if (S_ISDIR(facts.st_mode)) cannot_read(path, "it is a folder", "Give a file");
+  if (!S_ISREG(facts.st_mode)) cannot_read(path, "it is not a regular file", "Save it to disk first");
+  if (facts.st_size == 0) cannot_read(path, "it is empty", "");
+  const auto size = static_cast<std::size_t>(facts.st_size);
+  void* const start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.number, 0);
+  if (start == MAP_FAILED) cannot_read(path, std::strerror(errno), "");
+  return {{static_cast<const std::byte*>(start), size},
+          std::shared_ptr<const void>(start, [size](void* mapped) { ::munmap(mapped, size); })};
+}
+
+}  // namespace elver

@@ -1,0 +1,65 @@
+#pragma once
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "elver/io.hpp"
+
+/// What the format readers share: the table of readers, the bytes of a file, and the one rule that finds the energy
+/// axis.
+namespace elver {
+
+/// One format. Adding one: a file of its own in src/io, a declaration below, a line in the table in open.cpp.
+struct Reader {
+  std::string_view name;
+  /// By content: `head` is the first few kB of the file (all of it, if it is shorter).
+  bool (*recognises)(const std::filesystem::path& path, std::span<const std::byte> head);
+  /// Lists the images with their axes arranged (arrange_axes). Picks none: open_file does.
+  /// Throws Error{input} for a malformed file.
+  File (*open)(const std::filesystem::path& path, const OpenOptions& options);
+};
+extern const Reader dm_reader;
+extern const Reader msa_reader;
+extern const Reader npy_reader;
+
+/// The bytes of a file, and who keeps them alive: a mapping, or memory.
+struct Bytes {
+  std::span<const std::byte> span;
+  std::shared_ptr<const void> owner;
+};
+/// Maps a whole file, read-only. Throws Error{input} when it is missing, a folder, empty or not readable.
+Bytes map_file(const std::filesystem::path& path);
+
+/// The readers of mapped formats, from bytes wherever they are; `path` is for names and messages only.
+File read_dm(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options);
+File read_msa(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options);
+File read_npy(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options);
+
+/// Finds the energy axis of an image and puts it last; sets roles and `kind`; turns keV and meV into eV.
+/// In: `info` with id, title, signal type and axes in the C order of the file. Out: for each axis of `info` its place
+/// in that order. The energy axis is, in this order: what --energy-axis says; the axis with a unit that holds "eV"; the
+/// axis named as an energy; the axis `by_order`, where the format is known to hold spectra.
+/// Without one, an image of three or more axes is a stack. `only_image`: the file holds no other image.
+/// Throws Error{usage} when --energy-axis names no axis of this image.
+std::vector<std::size_t> arrange_axes(ImageInfo& info, std::optional<std::size_t> by_order, const OpenOptions& options,
+                                      bool only_image);
+
+/// Checks the axes, picks the image that commands use, and puts --offset-ev and --dispersion-ev in place there.
+/// Throws Error{input} when no image has usable axes, Error{usage} when --dataset fits none or several.
+void finish_file(File& file, const OpenOptions& options);
+
+/// True for "eV", "keV" and any other unit that holds "eV".
+bool is_energy_unit(std::string_view unit);
+
+/// Beam energies above 1000 are volts, whatever the format says. Nothing for 0 and for what is no number.
+std::optional<double> kilovolts(double number);
+
+/// The product of the sizes, or nothing if one of them is 0 or the product does not fit.
+std::optional<std::uint64_t> checked_product(std::span<const std::uint64_t> sizes);
+
+}  // namespace elver

@@ -1,0 +1,42 @@
+#pragma once
+#include <cstddef>
+#include <vector>
+
+#include "elver/image.hpp"
+#include "io/reader.hpp"
+
+namespace elver {
+
+/// Where the values of an image lie in its bytes.
+struct StridedLayout {
+  Bytes bytes;
+  std::size_t first = 0;                ///< offset of the first value
+  std::vector<std::ptrdiff_t> strides;  ///< bytes from one element to the next, for each axis of the ImageInfo
+  bool swapped = false;                 ///< the file's byte order is not this machine's
+  bool half = false;                    ///< values are IEEE half floats; they are handed out as float32
+};
+
+/// An image whose values lie at fixed strides in memory or in a mapped file: Gatan DM, NumPy, EMSA.
+/// Nothing is copied before it is asked for.
+class StridedImage : public Image {
+ public:
+  /// The layout must lie within its bytes: readers check before.
+  StridedImage(ImageInfo info, StridedLayout layout);
+  void read(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const override;
+  void read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const override;
+
+ private:
+  struct Dimension {
+    std::uint64_t size;
+    std::ptrdiff_t stride;
+  };
+  template <class Work>
+  void for_each_run(PixelRange pixels, ChannelRange channels, Work work) const;
+  void check(PixelRange pixels, ChannelRange channels, std::size_t values) const;
+
+  StridedLayout layout_;
+  std::vector<Dimension> navigation_;  ///< neighbours that lie evenly are one dimension
+  std::ptrdiff_t channel_stride_ = 0;
+};
+
+}  // namespace elver
