@@ -1,7 +1,110 @@
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
 #include "cli/commands.hpp"
+#include "cli/common.hpp"
+#include "elver/error.hpp"
+#include "elver/version.hpp"
 
 namespace elver::cli {
+namespace {
 
-void add_convert(CLI::App& /*program*/) {}
+using nlohmann::json;
+
+struct ConvertOptions {
+  InputOptions input;
+  RunOptions run;
+  std::string out;
+};
+
+json describe(const EnergyAxis& axis) { return {{"offset_ev", axis.offset_ev}, {"dispersion_ev", axis.dispersion_ev}}; }
+
+/// What was done, for the file: where the values are from, and how its energy axis came to be.
+json record(const ConvertOptions& options, const Image& image, const std::optional<Calibration>& calibration) {
+  json out{{"program", "elver " + version()},
+           {"command", "convert"},
+           {"file", options.input.file},
+           {"dataset", image.info().id}};
+  json axis = json::object();
+  if (options.input.open.offset_ev) axis["given_offset_ev"] = *options.input.open.offset_ev;
+  if (options.input.open.dispersion_ev) axis["given_dispersion_ev"] = *options.input.open.dispersion_ev;
+  if (calibration) {
+    axis["before"] = describe(calibration->before);
+    axis["after"] = describe(calibration->after);
+    axis["marks"] = json::array();
+    for (const MarkResidual& mark : calibration->marks) {
+      axis["marks"].push_back({{"feature", mark.feature},
+                               {"wanted_ev", mark.wanted_ev},
+                               {"found_ev", mark.found_ev},
+                               {"residual_ev", mark.residual_ev}});
+    }
+  }
+  if (!axis.empty()) out["energy_axis"] = axis;
+  return out;
+}
+
+std::string printable(const json& value, int indent) {
+  return value.dump(indent, ' ', false, json::error_handler_t::replace);
+}
+
+void check_names(const ConvertOptions& options) {
+  const std::filesystem::path out = options.out;
+  if (out.extension() != ".hspy") {
+    throw Error(ErrorKind::usage, "cannot convert to " + options.out, "elver writes HyperSpy files",
+                "End the name in .hspy");
+  }
+  std::error_code ignored;
+  if (std::filesystem::equivalent(options.input.file, out, ignored)) {
+    throw Error(ErrorKind::usage, "cannot convert " + options.input.file, "it would be written over itself",
+                "Give another name");
+  }
+}
+
+void convert(const ConvertOptions& options) {
+  check_names(options);
+  const Run run(options.run);
+  std::optional<Calibration> calibration;
+  const std::unique_ptr<Image> image = open_input(options.input, run.context(), &calibration);
+  SignalHeader header = header_of(*image);
+  const json done = record(options, *image, calibration);
+  header.record_json = printable(done, -1);
+  HspyWriter writer(options.out);
+  writer.add(header, *image, run.context());
+  writer.commit();
+
+  std::string shape;
+  json sizes = json::array();
+  for (const Axis& axis : header.axes) {
+    shape += (shape.empty() ? "" : " x ") + std::to_string(axis.size);
+    sizes.push_back(axis.size);
+  }
+  const std::string kind(name_of(image->info().kind)), type(name_of(header.type));
+  if (options.run.json) {
+    json result = done;
+    result["out"] = options.out;
+    result["title"] = header.title;
+    result["kind"] = kind;
+    result["dtype"] = type;
+    result["shape"] = sizes;
+    std::printf("%s\n", printable(result, 2).c_str());
+  } else if (!options.run.quiet) {
+    std::printf("%s: %s \"%s\", %s, %s\n", options.out.c_str(), kind.c_str(), header.title.c_str(), shape.c_str(),
+                type.c_str());
+  }
+}
+
+}  // namespace
+
+void add_convert(CLI::App& program) {
+  CLI::App* command =
+      program.add_subcommand("convert", "Write an image of any file that elver reads as HyperSpy .hspy");
+  auto options = std::make_shared<ConvertOptions>();
+  add_input(*command, options->input);
+  command->add_option("OUT", options->out, "The .hspy file to write")->required();
+  add_run(*command, options->run);
+  command->footer("Example: elver convert cathode.dm3 cathode.hspy");
+  command->callback([options] { convert(*options); });
+}
 
 }  // namespace elver::cli

@@ -38,13 +38,17 @@ std::string file_of(hid_t object) {
   return name.empty() ? "HDF5 file" : name;
 }
 
-/// Link access that never leaves the file, not even by a soft link that meets an external one.
+/// Makes a link access list never leave the file, not even by a soft link that meets an external one.
+void stay_inside(hid_t list) {
+  H5Pset_elink_cb(
+      list, [](const char*, const char*, const char*, const char*, unsigned*, hid_t, void*) -> herr_t { return -1; },
+      nullptr);
+}
+
 hid_t inside_only() {
   static const hid_t access = [] {
     const hid_t list = H5Pcreate(H5P_LINK_ACCESS);
-    H5Pset_elink_cb(
-        list, [](const char*, const char*, const char*, const char*, unsigned*, hid_t, void*) -> herr_t { return -1; },
-        nullptr);
+    stay_inside(list);
     return list;
   }();
   return access;
@@ -190,6 +194,22 @@ bool exists(hid_t location, const std::string& path) {
 Handle open_group(hid_t location, const std::string& path) { return open_object(location, path, H5I_GROUP, "group"); }
 Handle open_dataset(hid_t location, const std::string& path) {
   return open_object(location, path, H5I_DATASET, "data set");
+}
+
+Handle open_dataset(hid_t location, const std::string& path, std::size_t cache_bytes, std::size_t cache_chunks) {
+  const auto held = lock();
+  open_dataset(location, path);  // says what is wrong, if anything is
+  const Handle access(H5Pcreate(H5P_DATASET_ACCESS));
+  stay_inside(access.get());
+  // The cache is a hash table without chains: many more slots than chunks, a prime number of them.
+  std::size_t slots = 521;
+  for (const std::size_t more : {12421, 100'003, 1'000'003}) {
+    if (slots < 100 * cache_chunks) slots = more;
+  }
+  H5Pset_chunk_cache(access.get(), slots, cache_bytes, 0.75);
+  Handle dataset(H5Dopen2(location, path.c_str(), access.get()));
+  if (!dataset) fail_read(location, "");
+  return dataset;
 }
 
 Handle create_group(hid_t location, const std::string& path) {

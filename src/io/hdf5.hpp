@@ -52,6 +52,8 @@ bool exists(hid_t location, const std::string& path);  ///< every part of the pa
 /// Links that lead out of the file are refused. Throw Error{input}.
 Handle open_group(hid_t location, const std::string& path);
 Handle open_dataset(hid_t location, const std::string& path);
+/// The same with a chunk cache of this size, for a data set that is read piece by piece.
+Handle open_dataset(hid_t location, const std::string& path, std::size_t cache_bytes, std::size_t cache_chunks);
 Handle create_group(hid_t location, const std::string& path);  ///< with the groups above it
 std::vector<std::string> children(hid_t group);                ///< names of the links in it, sorted
 std::vector<hsize_t> shape(hid_t dataset);                     ///< empty for a scalar
@@ -60,6 +62,9 @@ std::vector<hsize_t> shape(hid_t dataset);                     ///< empty for a 
 /// filter that is not at hand, and no more bytes declared than what is stored could hold (gzip: 1032 to 1 at best).
 /// Returns the number of elements.
 std::uint64_t check_readable(hid_t dataset);
+
+/// The filter that the data set needs and this HDF5 lacks, by name; "" if it lacks none.
+std::string missing_filter(hid_t dataset);
 
 /// Error{input} "cannot read FILE (why). todo" and Error{output} "cannot write FILE (why). todo", FILE that of
 /// `object`. An empty `why` is filled from HDF5's error stack.

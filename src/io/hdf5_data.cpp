@@ -51,25 +51,21 @@ std::uint64_t times(std::uint64_t a, std::uint64_t b) {  // saturates
                                                                      : a * b;
 }
 
-/// Refuses filters that are not at hand. Returns how far stored bytes can grow when read.
-std::uint64_t expansion(hid_t dataset, hid_t creation) {
+/// Filter number `i` of a data set; negative if it cannot be read.
+H5Z_filter_t filter_at(hid_t creation, int i) {
+  unsigned flags = 0, config = 0;
+  std::size_t values = 0;
+  char name[64] = "";
+  return H5Pget_filter2(creation, static_cast<unsigned>(i), &flags, &values, nullptr, sizeof name, name, &config);
+}
+
+/// How far stored bytes can grow when read.
+std::uint64_t expansion(hid_t creation) {
   std::uint64_t ratio = 1;
   for (int i = 0; i < H5Pget_nfilters(creation); ++i) {
-    unsigned flags = 0;
-    std::size_t values = 0;
-    char name[64] = "";
-    unsigned config = 0;
-    const H5Z_filter_t filter =
-        H5Pget_filter2(creation, static_cast<unsigned>(i), &flags, &values, nullptr, sizeof name, name, &config);
-    if (filter < 0) fail_read(dataset, path_of(dataset) + " names a filter that cannot be read");
-    if (H5Zfilter_avail(filter) <= 0) {
-      fail_read(dataset,
-                path_of(dataset) + " is compressed with the filter " + filter_name(filter) + ", which is not at hand",
-                "Save the file with gzip (in HyperSpy: s.save(..., compression=\"gzip\")), or name the folder of the "
-                "filter's plugin in HDF5_PLUGIN_PATH");
-    }
+    const H5Z_filter_t filter = filter_at(creation, i);
     if (filter == H5Z_FILTER_DEFLATE) {
-      ratio = times(ratio, 1032);
+      ratio = times(ratio, 1032);  // zlib's limit
     } else if (filter != H5Z_FILTER_SHUFFLE && filter != H5Z_FILTER_FLETCHER32) {
       ratio = times(ratio, 64);
     }
@@ -134,6 +130,17 @@ std::vector<hsize_t> shape(hid_t dataset) {
   return dims;
 }
 
+std::string missing_filter(hid_t dataset) {
+  const auto held = lock();
+  const Handle creation(H5Dget_create_plist(dataset));
+  const int count = creation ? H5Pget_nfilters(creation.get()) : 0;
+  for (int i = 0; i < count; ++i) {
+    const H5Z_filter_t filter = filter_at(creation.get(), i);
+    if (filter < 0 || H5Zfilter_avail(filter) <= 0) return filter_name(filter);
+  }
+  return "";
+}
+
 std::uint64_t check_readable(hid_t dataset) {
   const auto held = lock();
   const Handle creation(H5Dget_create_plist(dataset));
@@ -143,6 +150,10 @@ std::uint64_t check_readable(hid_t dataset) {
   if (layout == H5D_VIRTUAL || H5Pget_external_count(creation.get()) > 0) {
     fail_read(dataset, path_of(dataset) + " keeps its values in another file",
               "Copy the data into one file (for example with h5repack)");
+  }
+  if (const std::string filter = missing_filter(dataset); !filter.empty()) {
+    fail_read(dataset, path_of(dataset) + " is compressed with the filter " + filter + ", which is not at hand",
+              "Save the file with gzip (in HyperSpy: s.save(..., compression=\"gzip\"))");
   }
   std::uint64_t elements = 1;
   for (const hsize_t n : shape(dataset)) elements = times(elements, n);
@@ -155,7 +166,7 @@ std::uint64_t check_readable(hid_t dataset) {
   const Handle file(H5Iget_file_id(dataset));
   if (!file || H5Fget_filesize(file.get(), &file_size) < 0) fail_read(dataset, "");
   const std::uint64_t stored = std::min<std::uint64_t>(H5Dget_storage_size(dataset), file_size);
-  const std::uint64_t limit = std::max(kNeverWritten, times(stored, expansion(dataset, creation.get())));
+  const std::uint64_t limit = std::max(kNeverWritten, times(stored, expansion(creation.get())));
   std::uint64_t largest = times(elements, element);
   if (layout == H5D_CHUNKED && elements > 0) {
     hsize_t chunk[H5S_MAX_RANK];

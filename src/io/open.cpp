@@ -11,7 +11,7 @@ namespace elver {
 namespace {
 
 /// Every format that elver reads. The first that recognises the content opens the file.
-constexpr std::array kReaders{&dm_reader, &npy_reader, &msa_reader};
+constexpr std::array kReaders{&dm_reader, &hspy_reader, &npy_reader, &msa_reader};
 constexpr std::size_t kHeadBytes = 4096;
 
 std::string list(const std::vector<const ImageInfo*>& images) {

@@ -24,6 +24,7 @@ struct Reader {
   File (*open)(const std::filesystem::path& path, const OpenOptions& options);
 };
 extern const Reader dm_reader;
+extern const Reader hspy_reader;
 extern const Reader msa_reader;
 extern const Reader npy_reader;
 
@@ -37,6 +38,8 @@ Bytes map_file(const std::filesystem::path& path);
 
 /// The readers of mapped formats, from bytes wherever they are; `path` is for names and messages only.
 File read_dm(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options);
+/// (This one copies the bytes; opened by path, values stay in the file.)
+File read_hspy(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options);
 File read_msa(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options);
 File read_npy(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options);
 

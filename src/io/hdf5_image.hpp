@@ -1,0 +1,34 @@
+#pragma once
+#include <vector>
+
+#include "elver/image.hpp"
+#include "io/hdf5.hpp"
+
+namespace elver {
+
+/// The number type of a data set, and in `refusal` why its values cannot be read: complex, RGB, text, ragged, or
+/// compressed with a filter that is not at hand.
+NumberType number_type(hid_t dataset, std::string& refusal);
+
+/// An image whose values lie in an HDF5 data set. Tiles that follow each other unpack each chunk once, as long as a row
+/// of chunks fits the cache (a quarter of the machine's memory, 1 GiB at most).
+class Hdf5Image : public Image {
+ public:
+  /// `order`: for each axis of `info` its place in the data set; only the energy axis is moved (arrange_axes).
+  Hdf5Image(ImageInfo info, hid_t location, const std::string& path, const std::vector<std::size_t>& order);
+  void read(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const override;
+  void read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const override;
+
+ private:
+  struct Box;
+  std::vector<Box> boxes(PixelRange pixels) const;
+  void read_box(const Box& box, ChannelRange channels, std::byte* out) const;
+  void check(PixelRange pixels, ChannelRange channels, std::size_t values) const;
+
+  hdf5::Handle dataset_;
+  std::vector<hsize_t> navigation_;  ///< sizes of the navigation axes, C order
+  bool has_energy_ = false;
+  std::size_t energy_place_ = 0;  ///< of the energy axis in the data set
+};
+
+}  // namespace elver
