@@ -66,7 +66,7 @@ void print_table(const File& file) {
     std::printf("%s\n", line.c_str());
   }
   const bool selected = std::ranges::any_of(file.images, [](const auto& image) { return image->info().selected; });
-  if (selected && file.images.size() == 1) return;
+  if (file.images.size() == 1) return;
   std::printf(selected ? "* is the image that commands use; --dataset ID names another\n"
                        : "No image is chosen by itself; name one with --dataset ID\n");
 }
