@@ -69,21 +69,27 @@ class HspyWriter {
 };
 
 /// Files that appear together or not at all: each is written into a hidden folder beside, commit() renames them
-/// into `directory` (made if absent). The destructor removes what was not committed. Throws Error{output}.
+/// into `directory` (made if absent). The destructor removes what was not committed, and the directory if it was made
+/// for nothing. Throws Error{output}.
 class OutputSet {
  public:
   explicit OutputSet(std::filesystem::path directory);
   ~OutputSet();
   OutputSet(const OutputSet&) = delete;
   OutputSet& operator=(const OutputSet&) = delete;
+  const std::filesystem::path& directory() const { return directory_; }
   /// Where to write the file that will be `directory/name`.
   std::filesystem::path stage(const std::string& name);
   void write_text(const std::string& name, std::string_view text);
+  /// A file of an earlier result that commit() takes away; nothing happens where there is none.
+  void supersede(const std::string& name);
+  const std::vector<std::string>& names() const { return names_; }
   void commit();
 
  private:
   std::filesystem::path directory_, staging_;
-  std::vector<std::string> names_;
+  std::vector<std::filesystem::path> made_;  ///< directories that were not there before, innermost first
+  std::vector<std::string> names_, superseded_;
 };
 
 /// One file written beside and renamed. Throws Error{output}.

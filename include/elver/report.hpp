@@ -1,18 +1,50 @@
 #pragma once
+#include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "elver/energy.hpp"
 #include "elver/image.hpp"
+#include "elver/io.hpp"
 #include "elver/maps.hpp"
 
 namespace elver {
 
 /// One map as PNG: perceptual colours, colour bar with unit, scale bar in the axes' own unit, title; masked and failed
 /// pixels drawn as such. A line scan, and an image of two rows, are drawn with pixels large enough to see.
+/// Probabilities are drawn on 0 to 1, classes in a colour each, all else between the 2nd and the 98th percentile.
+/// Throws Error{output}.
 void draw_map(const Map& map, const std::vector<PixelStatus>& status, const Axis& row_axis, const Axis& column_axis,
               const std::filesystem::path& png);
 /// The status map, with a legend of the codes that occur.
 void draw_status(const std::vector<PixelStatus>& status, const Axis& row_axis, const Axis& column_axis,
                  const std::filesystem::path& png);
+
+/// All maps and the status as text, a line a pixel: row, column, x, y (units in the header), status code, every map.
+std::string maps_csv(const MapResult& result, const Axis& row_axis, const Axis& column_axis);
+
+enum class Pictures : std::uint8_t { none, tasks, all };
+/// "none", "tasks", "all"; throws Error{usage} for another name.
+Pictures pictures_named(std::string_view name);
+
+/// What a run was asked and given: what run.json tells beside the result.
+struct RunRecord {
+  std::string command_line;
+  std::filesystem::path input, model;
+  std::optional<Calibration> calibration;
+  MaskOptions mask;
+  unsigned threads = 1;
+  std::uint64_t memory_bytes = 0;
+  Pictures pictures = Pictures::tasks;
+  bool csv = false;
+  bool keep_edges = false;  ///< background-subtracted spectra go into maps.hspy as `edge_<name>`
+};
+
+/// Writes maps.hspy, the pictures, maps.csv and run.json into `out`, does not commit, and returns the text of run.json.
+/// Adds the time it takes to `result.seconds` (write, total). Throws Error{output}, Error{interrupted}.
+std::string write_maps(OutputSet& out, const Image& image, const Model& model, MapResult& result,
+                       const RunRecord& record, const RunContext& context);
 
 }  // namespace elver

@@ -119,6 +119,27 @@ Run::Run(const RunOptions& options) {
 
 Run::~Run() = default;
 
+std::string& command_line() {
+  static std::string line;
+  return line;
+}
+
+std::string quoted_words(int argc, char** argv) {
+  std::string out;
+  for (int i = 0; i < argc; ++i) {
+    const std::string word = argv[i];
+    if (i > 0) out += ' ';
+    if (!word.empty() && word.find_first_of(" \t\n'\"\\$`*?[]{}()<>|&;#~!") == std::string::npos) {
+      out += word;
+      continue;
+    }
+    out += '\'';
+    for (const char c : word) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    out += '\'';
+  }
+  return out;
+}
+
 EnergyWindow parse_window(const std::string& value, const std::string& option) {
   EnergyWindow window;
   const char* const end = value.data() + value.size();

@@ -53,6 +53,10 @@ class Run {
   std::unique_ptr<Progress> bar_;
 };
 
+/// What was typed, words quoted where a shell needs it; main() sets it.
+std::string& command_line();
+std::string quoted_words(int argc, char** argv);
+
 /// "490:520" in eV. Throws Error{usage}.
 EnergyWindow parse_window(const std::string& text, const std::string& option);
 /// "512M", "4G", "1073741824". Throws Error{usage}.

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "cli/commands.hpp"
+#include "cli/common.hpp"
 #include "elver/error.hpp"
 #include "elver/version.hpp"
 
@@ -32,6 +33,7 @@ int main(int argc, char** argv) {
                     add_phantom, add_map, add_check}) {
     add(program);
   }
+  command_line() = quoted_words(argc, argv);
   try {
     program.parse(argc, argv);
     return 0;

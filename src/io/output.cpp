@@ -4,6 +4,9 @@
 #include <cstring>
 #include <fstream>
 
+#include <utility>
+#include <vector>
+
 #include "elver/error.hpp"
 #include "elver/io.hpp"
 #include "types/text.hpp"
@@ -14,7 +17,8 @@ namespace {
 namespace fs = std::filesystem;
 
 [[noreturn]] void cannot_write(const fs::path& path, const std::string& why) {
-  throw Error(ErrorKind::output, "cannot write " + path.string(), why, "Check the folder, its permissions and the space left");
+  throw Error(ErrorKind::output, "cannot write " + path.string(), why,
+              "Check the folder, its permissions and the space left");
 }
 
 fs::path beside(const fs::path& path) {
@@ -34,13 +38,21 @@ void write_bytes(const fs::path& path, std::span<const std::byte> bytes) {
 OutputSet::OutputSet(fs::path directory) : directory_(std::move(directory)) {
   staging_ = directory_ / text(".elver-%d.partial", static_cast<int>(::getpid()));
   std::error_code error;
+  for (fs::path path = fs::absolute(directory_, error).lexically_normal();
+       !error && !path.empty() && !fs::exists(path, error); path = path.parent_path()) {
+    if (path.has_filename()) made_.push_back(path);
+  }
   fs::create_directories(staging_, error);
-  if (error) cannot_write(directory_, error.message());
+  if (!error) return;
+  const std::string why = error.message();
+  for (const fs::path& path : made_) fs::remove(path, error);
+  cannot_write(directory_, why);
 }
 
 OutputSet::~OutputSet() {
   std::error_code ignored;
   fs::remove_all(staging_, ignored);
+  for (const fs::path& path : made_) fs::remove(path, ignored);  // only empty ones can be removed
 }
 
 fs::path OutputSet::stage(const std::string& name) {
@@ -52,13 +64,33 @@ void OutputSet::write_text(const std::string& name, std::string_view content) {
   write_bytes(stage(name), std::as_bytes(std::span(content)));
 }
 
+void OutputSet::supersede(const std::string& name) { superseded_.push_back(name); }
+
 void OutputSet::commit() {
-  for (const std::string& name : names_) {
+  const fs::path older = staging_ / "older";
+  std::vector<std::pair<fs::path, fs::path>> done;  // from, to: undone backwards when one fails
+  const auto move = [&](const fs::path& from, const fs::path& to) {
     std::error_code error;
-    fs::rename(staging_ / name, directory_ / name, error);
-    if (error) cannot_write(directory_ / name, error.message());
+    fs::rename(from, to, error);
+    if (!error) {
+      done.emplace_back(from, to);
+      return;
+    }
+    std::error_code ignored;
+    for (auto step = done.rbegin(); step != done.rend(); ++step) fs::rename(step->second, step->first, ignored);
+    cannot_write(to, error.message());
+  };
+  std::error_code error;
+  fs::create_directory(older, error);
+  if (error) cannot_write(directory_, error.message());
+  for (const std::vector<std::string>* list : {&superseded_, &names_}) {
+    for (const std::string& name : *list) {
+      if (fs::is_regular_file(directory_ / name, error)) move(directory_ / name, older / name);
+    }
   }
+  for (const std::string& name : names_) move(staging_ / name, directory_ / name);
   names_.clear();
+  made_.clear();
 }
 
 void write_file(const fs::path& path, std::span<const std::byte> bytes) {

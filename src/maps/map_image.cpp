@@ -1,0 +1,206 @@
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+#include <limits>
+#include <set>
+
+#include "elver/error.hpp"
+#include "elver/maps.hpp"
+#include "maps/stopwatch.hpp"
+#include "maps/task_maps.hpp"
+#include "types/text.hpp"
+
+namespace elver {
+namespace {
+
+/// An image that notes how long its reads take.
+class TimedImage : public Image {
+ public:
+  explicit TimedImage(const Image& image) : Image(image.info()), image_(image) {}
+  void read(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const override {
+    const Stopwatch watch;
+    image_.read(pixels, channels, out);
+    seconds_.add(watch.seconds());
+  }
+  void read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const override {
+    const Stopwatch watch;
+    image_.read_tile(pixels, channels, out);
+    seconds_.add(watch.seconds());
+  }
+  double seconds() const { return seconds_.value(); }
+
+ private:
+  const Image& image_;
+  mutable SharedSeconds seconds_;
+};
+
+/// The three maps of each edge, in the order A, r, snr.
+constexpr std::size_t kMapsPerEdge = 3;
+void add_edge_maps(const Model& model, std::uint64_t pixels, std::vector<Map>& maps) {
+  const auto add = [&](std::string name, std::string unit, std::string title, MapScale scale) {
+    Map map{std::move(name), std::move(unit), {}, {}, std::move(title), scale, false};
+    map.values.assign(pixels, std::numeric_limits<float>::quiet_NaN());
+    maps.push_back(std::move(map));
+  };
+  for (const Edge& edge : model.edges) {
+    std::string spoken = edge.name;
+    std::replace(spoken.begin(), spoken.end(), '_', ' ');
+    add("A_" + edge.name, "counts per channel at 1 eV", "Background A before " + spoken, MapScale::logarithmic);
+    add("r_" + edge.name, "", "Background exponent r before " + spoken, MapScale::linear);
+    add("snr_" + edge.name, "", "Signal-to-noise ratio of " + spoken, MapScale::linear);
+  }
+}
+
+/// Names must tell the maps apart, in a file and as files.
+void check_names(const std::vector<Map>& maps) {
+  std::set<std::string> names{"status"};
+  for (const Map& map : maps) {
+    if (!names.insert(map.name).second) {
+      throw Error(ErrorKind::input, "the model gives two maps named " + map.name,
+                  "names of tasks and edges must differ", "Rename one in the recipe");
+    }
+  }
+}
+
+/// Puts the rows of the pixels that have a value first, and says which pixels they are.
+std::vector<std::uint64_t> compact(TileFeatures& tile, std::uint64_t first_pixel, std::size_t feature_count) {
+  std::vector<std::uint64_t> pixels;
+  pixels.reserve(tile.pixels);
+  for (std::size_t p = 0; p < tile.pixels; ++p) {
+    if (failed(tile.status[p])) continue;
+    if (pixels.size() != p) {
+      std::copy_n(tile.features.begin() + static_cast<std::ptrdiff_t>(p * feature_count), feature_count,
+                  tile.features.begin() + static_cast<std::ptrdiff_t>(pixels.size() * feature_count));
+    }
+    pixels.push_back(first_pixel + p);
+  }
+  return pixels;
+}
+
+void fill_edges(const TileFeatures& tile, std::uint64_t first_pixel, std::size_t edges, std::span<Map> maps) {
+  for (std::size_t e = 0; e < edges; ++e) {
+    for (std::size_t p = 0; p < tile.pixels; ++p) {
+      if (failed(tile.status[p])) continue;
+      const EdgeFit& fit = tile.fits[e * tile.pixels + p];
+      maps[e * kMapsPerEdge].values[first_pixel + p] = fit.A;
+      maps[e * kMapsPerEdge + 1].values[first_pixel + p] = fit.r;
+      maps[e * kMapsPerEdge + 2].values[first_pixel + p] = fit.snr;
+    }
+  }
+}
+
+/// Counts every pixel's status; says so where most pixels have no value.
+void count_status(MapResult& result) {
+  for (const PixelStatus status : result.status) ++result.status_counts[static_cast<std::size_t>(status)];
+  std::uint64_t tried = result.status.size() - result.status_counts[static_cast<std::size_t>(PixelStatus::masked)];
+  std::uint64_t lost = 0, most = 0;
+  PixelStatus commonest = PixelStatus::ok;
+  for (std::size_t code = 0; code < status_count; ++code) {
+    const auto status = static_cast<PixelStatus>(code);
+    if (!failed(status) || status == PixelStatus::masked) continue;
+    lost += result.status_counts[code];
+    if (result.status_counts[code] > most) {
+      most = result.status_counts[code];
+      commonest = status;
+    }
+  }
+  if (tried == 0) {
+    result.notes.push_back("every pixel is masked: the maps hold no value");
+  } else if (2 * lost > tried) {
+    result.notes.push_back(
+        text("%llu of %llu pixels gave no value, most of them for %s: check the energy axis, the fit windows "
+             "and the counts",
+             static_cast<unsigned long long>(lost), static_cast<unsigned long long>(tried),
+             std::string(name_of(commonest)).c_str()));
+  }
+}
+
+/// The context of the tile loop: what the maps take is taken off the memory.
+RunContext left_for_tiles(const RunContext& context, std::uint64_t pixels, std::size_t maps) {
+  RunContext left = context;
+  if (context.memory_bytes == 0) return left;
+  const std::uint64_t needed = pixels * (maps * sizeof(float) + sizeof(PixelStatus));
+  if (needed >= context.memory_bytes) {
+    throw Error(ErrorKind::resources, "not enough memory",
+                text("%zu maps of %llu pixels need %llu bytes", maps, static_cast<unsigned long long>(pixels),
+                     static_cast<unsigned long long>(needed)),
+                "Raise --memory");
+  }
+  left.memory_bytes -= needed;
+  return left;
+}
+
+}  // namespace
+
+MapResult map_image(const Image& image, const Model& model, std::span<const std::uint8_t> mask,
+                    const RunContext& context) {
+  const Stopwatch total;
+  const std::uint64_t pixels = image.pixels();
+  const Plan plan(model, image.energy());
+  MapResult result;
+  result.rows = image.rows();
+  result.columns = image.columns();
+  result.status.assign(pixels, PixelStatus::masked);
+  std::vector<TaskMaps> tasks;
+  for (const Task& task : model.tasks)
+    tasks.emplace_back(task, plan.feature_count(), pixels, result.maps, result.notes);
+  const std::size_t first_edge_map = result.maps.size();
+  add_edge_maps(model, pixels, result.maps);
+  check_names(result.maps);
+
+  const TimedImage timed(image);
+  SharedSeconds features_seconds, trees_seconds;
+  const Stopwatch loop;
+  for_each_tile(
+      timed, plan.channels(), left_for_tiles(context, pixels, result.maps.size()), "map", [&](const Tile& tile) {
+        Stopwatch watch;
+        TileFeatures found;
+        plan.extract(tile.counts, mask.empty() ? mask : mask.subspan(tile.pixels.first, tile.pixels.size()), found);
+        std::copy(found.status.begin(), found.status.end(),
+                  result.status.begin() + static_cast<std::ptrdiff_t>(tile.pixels.first));
+        fill_edges(found, tile.pixels.first, plan.edge_count(), std::span(result.maps).subspan(first_edge_map));
+        const std::vector<std::uint64_t> valid = compact(found, tile.pixels.first, plan.feature_count());
+        features_seconds.add(watch.lap());
+        const auto rows = std::span<const float>(found.features).first(valid.size() * plan.feature_count());
+        for (const TaskMaps& task : tasks) task.fill(rows, valid, result.maps);
+        trees_seconds.add(watch.lap());
+      });
+
+  count_status(result);
+  const double spent = timed.seconds() + features_seconds.value() + trees_seconds.value();
+  const double share = spent > 0 ? loop.seconds() / spent : 0.0;
+  result.seconds.read = timed.seconds() * share;
+  result.seconds.features = features_seconds.value() * share;
+  result.seconds.trees = trees_seconds.value() * share;
+  result.seconds.total = total.seconds();
+  return result;
+}
+
+MapSpread spread_of(const Map& map) {
+  std::vector<float> values;
+  values.reserve(map.values.size());
+  std::copy_if(map.values.begin(), map.values.end(), std::back_inserter(values),
+               [](float v) { return std::isfinite(v); });
+  if (values.empty()) return {};
+  const auto [least, most] = std::minmax_element(values.begin(), values.end());
+  MapSpread spread{values.size(), *least, 0, *most};
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  spread.median = *middle;
+  if (values.size() % 2 == 0 && map.classes.empty()) {  // the median of classes is one of them
+    spread.median = (spread.median + static_cast<double>(*std::max_element(values.begin(), middle))) / 2;
+  }
+  return spread;
+}
+
+std::pair<Axis, Axis> map_axes(const Image& image) {
+  std::vector<Axis> axes;
+  for (const Axis& axis : image.info().axes) {
+    if (axis.role == AxisRole::navigation) axes.push_back(axis);
+  }
+  const Axis column = axes.empty() ? Axis{"x", "", 1.0, 0.0, 1, AxisRole::navigation} : axes.back();
+  const Axis row = axes.size() == 2 ? axes.front() : Axis{"y", "", 1.0, 0.0, image.rows(), AxisRole::navigation};
+  return {row, column};
+}
+
+}  // namespace elver

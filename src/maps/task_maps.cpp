@@ -1,0 +1,112 @@
+#include "maps/task_maps.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "elver/error.hpp"
+#include "types/text.hpp"
+
+namespace elver {
+namespace {
+
+/// "oxygen_vacancy" as people write it.
+std::string spoken(std::string name) {
+  std::replace(name.begin(), name.end(), '_', ' ');
+  return name;
+}
+
+/// How many rounds to run (0: all), with a note where the booster knows of fewer than are run.
+std::size_t rounds_of(const Task& task, std::vector<std::string>& notes) {
+  const std::optional<std::size_t> best = task.booster.best_iteration();
+  if (task.best_rounds) {
+    if (best) return *best + 1;
+    notes.push_back("task " + task.name +
+                    " asks for its booster's best iteration, but the booster names none: all rounds are used");
+  } else if (best && *best + 1 < task.booster.round_count()) {
+    notes.push_back(
+        text("task %s: the booster names iteration %zu as its best; all %zu rounds are used (\"rounds\":\"best\" in "
+             "the recipe stops there)",
+             task.name.c_str(), *best, task.booster.round_count()));
+  }
+  return 0;
+}
+
+}  // namespace
+
+TaskMaps::TaskMaps(const Task& task, std::size_t feature_count, std::uint64_t pixels, std::vector<Map>& maps,
+                   std::vector<std::string>& notes)
+    : task_(task), outputs_(task.booster.output_count()), first_map_(maps.size()) {
+  const Booster& booster = task.booster;
+  if (booster.feature_count() != feature_count) {
+    throw Error(
+        ErrorKind::mismatch, "task " + task.name,
+        text("its booster takes %zu features, the model's edges give %zu", booster.feature_count(), feature_count),
+        "Make the model with the grids that the booster was trained on");
+  }
+  rounds_ = rounds_of(task, notes);
+
+  const auto add = [&](std::string name, std::string unit, std::string title, MapScale scale) -> Map& {
+    Map map{std::move(name), std::move(unit), {}, {}, std::move(title), scale, true};
+    map.values.assign(pixels, std::numeric_limits<float>::quiet_NaN());
+    maps.push_back(std::move(map));
+    return maps.back();
+  };
+  const std::string name = spoken(task.name);
+  std::string title = name;
+  if (!title.empty() && title[0] >= 'a' && title[0] <= 'z') title[0] = static_cast<char>(title[0] - 'a' + 'A');
+  const auto numbered = [&](std::size_t i) { return outputs_ == 1 ? std::string() : text("_%zu", i); };
+
+  if (!booster.is_classifier()) {
+    for (std::size_t i = 0; i < outputs_; ++i) {
+      add(task.name + numbered(i), task.unit, title + spoken(numbered(i)), MapScale::linear);
+    }
+  } else if (booster.objective().starts_with("binary:")) {
+    logit_ = booster.objective() == "binary:logitraw";
+    for (std::size_t i = 0; i < outputs_; ++i) {
+      add("probability_" + task.name + numbered(i), "", "Probability of " + name + spoken(numbered(i)),
+          MapScale::probability);
+    }
+  } else {
+    kind_ = Kind::classes;
+    classes_ = task.classes;
+    if (classes_.empty()) {
+      classes_.resize(outputs_);
+      std::iota(classes_.begin(), classes_.end(), 0.0);
+    }
+    if (classes_.size() != outputs_) {
+      throw Error(ErrorKind::input, "task " + task.name,
+                  text("it names %zu classes, its booster has %zu", classes_.size(), outputs_),
+                  "Name one value a class");
+    }
+    add(task.name, task.unit, title, MapScale::linear).classes = classes_;
+    for (const double value : classes_) {
+      add(text("probability_%s_%g", task.name.c_str(), value), "", text("Probability of %s = %g", name.c_str(), value),
+          MapScale::probability);
+    }
+  }
+}
+
+void TaskMaps::fill(std::span<const float> features, std::span<const std::uint64_t> pixels,
+                    std::vector<Map>& maps) const {
+  const std::size_t rows = pixels.size();
+  if (rows == 0) return;
+  std::vector<float> values(rows * outputs_);
+  task_.booster.margins(features, rows, values, rounds_);
+  task_.booster.transform(values, rows);
+  if (logit_) {
+    for (float& value : values) value = 1.0F / (1.0F + std::exp(-value));
+  }
+  const std::size_t first = first_map_ + (kind_ == Kind::classes ? 1 : 0);
+  for (std::size_t row = 0; row < rows; ++row) {
+    const std::span<const float> output = std::span(values).subspan(row * outputs_, outputs_);
+    for (std::size_t i = 0; i < outputs_; ++i) maps[first + i].values[pixels[row]] = output[i];
+    if (kind_ == Kind::classes) {
+      const auto most = static_cast<std::size_t>(std::max_element(output.begin(), output.end()) - output.begin());
+      maps[first_map_].values[pixels[row]] = static_cast<float>(classes_[most]);
+    }
+  }
+}
+
+}  // namespace elver

@@ -1,0 +1,35 @@
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "elver/maps.hpp"
+
+namespace elver {
+
+/// One task on its way from features to maps: which maps it fills, and how a booster's outputs become their values.
+class TaskMaps {
+ public:
+  /// Adds the task's maps (filled with NaN, `pixels` long) to `maps`, and what the user should know to `notes`.
+  /// Throws Error{mismatch} when the booster wants another number of features, Error{input} when it has another number
+  /// of classes than the task.
+  TaskMaps(const Task& task, std::size_t feature_count, std::uint64_t pixels, std::vector<Map>& maps,
+           std::vector<std::string>& notes);
+
+  /// Predicts `pixels.size()` rows of features and puts each row's values at its pixel's place. Tiles touch different
+  /// pixels, so it may run side by side.
+  void fill(std::span<const float> features, std::span<const std::uint64_t> pixels, std::vector<Map>& maps) const;
+
+ private:
+  enum class Kind : std::uint8_t { values, classes };
+  const Task& task_;
+  Kind kind_ = Kind::values;
+  bool logit_ = false;  ///< binary:logitraw leaves the logistic to us
+  std::size_t outputs_ = 1;
+  std::size_t rounds_ = 0;     ///< 0: all
+  std::size_t first_map_ = 0;  ///< in `maps`
+  std::vector<double> classes_;
+};
+
+}  // namespace elver

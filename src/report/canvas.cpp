@@ -1,0 +1,113 @@
+#include "report/canvas.hpp"
+
+#include <cmath>
+#include <cstring>
+
+#include "elver/error.hpp"
+
+namespace elver::report {
+namespace {
+
+[[noreturn]] void cannot_draw(const std::filesystem::path& path, cairo_status_t status) {
+  throw Error(ErrorKind::output, "cannot write " + path.string(), cairo_status_to_string(status),
+              "Check the folder, its permissions and the space left");
+}
+
+}  // namespace
+
+Canvas::Canvas()
+    : recording_(cairo_recording_surface_create(CAIRO_CONTENT_COLOR_ALPHA, nullptr), &cairo_surface_destroy),
+      cr_(cairo_create(recording_.get()), &cairo_destroy) {
+  cairo_font_options_t* options = cairo_font_options_create();
+  cairo_font_options_set_antialias(options, CAIRO_ANTIALIAS_GRAY);
+  cairo_font_options_set_hint_metrics(options, CAIRO_HINT_METRICS_OFF);
+  cairo_set_font_options(cr_.get(), options);
+  cairo_font_options_destroy(options);
+}
+
+void Canvas::select(double size, bool bold) {
+  cairo_select_font_face(cr_.get(), "DejaVu Sans", CAIRO_FONT_SLANT_NORMAL,
+                         bold ? CAIRO_FONT_WEIGHT_BOLD : CAIRO_FONT_WEIGHT_NORMAL);
+  cairo_set_font_size(cr_.get(), size);
+}
+
+void Canvas::colour(Colour c) { cairo_set_source_rgb(cr_.get(), c.r / 255.0, c.g / 255.0, c.b / 255.0); }
+
+double Canvas::text_width(const std::string& line, double size, bool bold) {
+  select(size, bold);
+  cairo_text_extents_t extents;
+  cairo_text_extents(cr_.get(), line.c_str(), &extents);
+  return extents.x_advance;
+}
+
+void Canvas::text(double x, double y, const std::string& line, double size, Colour ink, bool bold, Align align) {
+  const double width = text_width(line, size, bold);
+  colour(ink);
+  cairo_move_to(cr_.get(), align == Align::left ? x : align == Align::right ? x - width : x - width / 2, y);
+  cairo_show_text(cr_.get(), line.c_str());
+}
+
+void Canvas::fill(double x, double y, double width, double height, Colour c) {
+  colour(c);
+  cairo_rectangle(cr_.get(), x, y, width, height);
+  cairo_fill(cr_.get());
+}
+
+void Canvas::frame(double x, double y, double width, double height, Colour c) {
+  fill(x - 1, y - 1, width + 2, 1, c);
+  fill(x - 1, y + height, width + 2, 1, c);
+  fill(x - 1, y, 1, height, c);
+  fill(x + width, y, 1, height, c);
+}
+
+void Canvas::triangle(double x1, double y1, double x2, double y2, double x3, double y3, Colour c) {
+  colour(c);
+  cairo_move_to(cr_.get(), x1, y1);
+  cairo_line_to(cr_.get(), x2, y2);
+  cairo_line_to(cr_.get(), x3, y3);
+  cairo_close_path(cr_.get());
+  cairo_fill(cr_.get());
+}
+
+void Canvas::pixels(int x, int y, int width, int height, const std::vector<Colour>& colours) {
+  const Surface block(cairo_image_surface_create(CAIRO_FORMAT_RGB24, width, height), &cairo_surface_destroy);
+  unsigned char* const data = cairo_image_surface_get_data(block.get());
+  const int stride = cairo_image_surface_get_stride(block.get());
+  if (data == nullptr)
+    throw Error(ErrorKind::resources, "not enough memory for a picture",
+                cairo_status_to_string(cairo_surface_status(block.get())));
+  for (int row = 0; row < height; ++row) {
+    for (int column = 0; column < width; ++column) {
+      const Colour& c =
+          colours[static_cast<std::size_t>(row) * static_cast<std::size_t>(width) + static_cast<std::size_t>(column)];
+      const std::uint32_t word = static_cast<std::uint32_t>(c.r) << 16 | static_cast<std::uint32_t>(c.g) << 8 | c.b;
+      std::memcpy(data + static_cast<std::ptrdiff_t>(row) * stride + static_cast<std::ptrdiff_t>(column) * 4, &word, 4);
+    }
+  }
+  cairo_surface_mark_dirty(block.get());
+  cairo_set_source_surface(cr_.get(), block.get(), x, y);
+  cairo_pattern_set_filter(cairo_get_source(cr_.get()), CAIRO_FILTER_NEAREST);
+  cairo_rectangle(cr_.get(), x, y, width, height);
+  cairo_fill(cr_.get());
+}
+
+void Canvas::save_png(const std::filesystem::path& path, double margin) {
+  double x = 0, y = 0, width = 0, height = 0;
+  cairo_recording_surface_ink_extents(recording_.get(), &x, &y, &width, &height);
+  const double left = std::floor(x) - margin, top = std::floor(y) - margin;
+  const Surface picture(
+      cairo_image_surface_create(CAIRO_FORMAT_RGB24, static_cast<int>(std::ceil(x + width + margin - left)),
+                                 static_cast<int>(std::ceil(y + height + margin - top))),
+      &cairo_surface_destroy);
+  const Context cr(cairo_create(picture.get()), &cairo_destroy);
+  cairo_set_source_rgb(cr.get(), kPaper.r / 255.0, kPaper.g / 255.0, kPaper.b / 255.0);
+  cairo_paint(cr.get());
+  cairo_set_source_surface(cr.get(), recording_.get(), -left, -top);
+  cairo_paint(cr.get());
+  if (cairo_status(cr_.get()) != CAIRO_STATUS_SUCCESS) cannot_draw(path, cairo_status(cr_.get()));
+  if (cairo_status(cr.get()) != CAIRO_STATUS_SUCCESS) cannot_draw(path, cairo_status(cr.get()));
+  const cairo_status_t written = cairo_surface_write_to_png(picture.get(), path.c_str());
+  if (written != CAIRO_STATUS_SUCCESS) cannot_draw(path, written);
+}
+
+}  // namespace elver::report

@@ -1,0 +1,40 @@
+#pragma once
+#include <cairo.h>
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "report/colours.hpp"
+
+namespace elver::report {
+
+/// Cairo with owners. It records what is drawn; the picture is then as large as what was drawn, so nothing is ever cut
+/// off. Coordinates are picture pixels from any origin, y down; text positions are of the baseline's start.
+class Canvas {
+ public:
+  enum class Align { left, centre, right };
+
+  Canvas();
+  void text(double x, double y, const std::string& line, double size, Colour colour = kInk, bool bold = false,
+            Align align = Align::left);
+  double text_width(const std::string& line, double size, bool bold = false);
+  void fill(double x, double y, double width, double height, Colour colour);
+  void frame(double x, double y, double width, double height, Colour colour);
+  void triangle(double x1, double y1, double x2, double y2, double x3, double y3, Colour colour);
+  /// Pixels as they are, row by row: no smoothing.
+  void pixels(int x, int y, int width, int height, const std::vector<Colour>& colours);
+  /// Throws Error{output}.
+  void save_png(const std::filesystem::path& path, double margin);
+
+ private:
+  using Surface = std::unique_ptr<cairo_surface_t, decltype(&cairo_surface_destroy)>;
+  using Context = std::unique_ptr<cairo_t, decltype(&cairo_destroy)>;
+  void select(double size, bool bold);
+  void colour(Colour c);
+  Surface recording_;
+  Context cr_;
+};
+
+}  // namespace elver::report

@@ -1,0 +1,242 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "elver/report.hpp"
+#include "report/canvas.hpp"
+#include "report/colours.hpp"
+#include "report/layout.hpp"
+#include "types/text.hpp"
+
+namespace elver {
+namespace {
+
+using namespace report;
+
+constexpr double kMargin = 24;
+constexpr double kTitle = 24, kLabel = 18, kNote = 15;  ///< text sizes
+constexpr double kSwatch = 20;
+constexpr double kNarrowest = 460;  ///< of what stands under a small panel
+
+struct Swatch {
+  Colour colour;
+  std::string label;
+  bool hatched = false;
+};
+
+Colour hatched(int x, int y) { return (x + y) % 8 < 2 ? kHatch : kFailed; }
+
+/// Title, panel, scale bar; returns the y under them. `colour` gives the colour of a pixel of the map.
+template <class ColourOf>
+double draw_panel(Canvas& canvas, const std::string& title, const Panel& panel, const Axis& column_axis,
+                  const std::vector<PixelStatus>& status, ColourOf&& colour_of) {
+  canvas.text(0, -16, drawable(title), kTitle, kInk, true);
+  std::vector<Colour> colours(static_cast<std::size_t>(panel.width()) * static_cast<std::size_t>(panel.height()));
+  for (int y = 0; y < panel.height(); ++y) {
+    for (int x = 0; x < panel.width(); ++x) {
+      const std::uint64_t pixel = panel.pixel(x, y);
+      colours[static_cast<std::size_t>(y) * static_cast<std::size_t>(panel.width()) + static_cast<std::size_t>(x)] =
+          colour_of(pixel, status[pixel], x, y);
+    }
+  }
+  canvas.pixels(0, 0, panel.width(), panel.height(), colours);
+  canvas.frame(0, 0, panel.width(), panel.height(), kInk);
+
+  const ScaleBar bar = scale_bar_for(panel.columns, column_axis);
+  const double length = bar.length * panel.column_pixels / static_cast<double>(panel.step);
+  double y = panel.height() + 24;
+  canvas.fill(0, y - 6, length, 6, kInk);
+  canvas.text(length + 10, y + 3, bar.label, kLabel);
+  std::string note;
+  if (!panel.to_scale) note = "rows and columns not to the same scale";
+  if (panel.step > 1)
+    note += text("%s1 in %llu rows and columns shown", note.empty() ? "" : "; ",
+                 static_cast<unsigned long long>(panel.step));
+  if (panel.rows == 1 && panel.columns > 1) note = "line scan";
+  if (!note.empty()) {
+    y += 24;
+    canvas.text(0, y, note, kNote, kFaint);
+  }
+  return y + 18;
+}
+
+/// Swatches with their names, as many to a line as fit; returns the y under them.
+double draw_swatches(Canvas& canvas, double y, double width, const std::vector<Swatch>& swatches) {
+  double x = 0;
+  if (swatches.empty()) return y;
+  for (const Swatch& swatch : swatches) {
+    const double needed = kSwatch + 8 + canvas.text_width(swatch.label, kLabel) + 24;
+    if (x > 0 && x + needed > width) {
+      x = 0;
+      y += kSwatch + 10;
+    }
+    std::vector<Colour> colours(static_cast<std::size_t>(kSwatch * kSwatch), swatch.colour);
+    if (swatch.hatched) {
+      for (std::size_t i = 0; i < colours.size(); ++i) {
+        colours[i] =
+            hatched(static_cast<int>(i) % static_cast<int>(kSwatch), static_cast<int>(i) / static_cast<int>(kSwatch));
+      }
+    }
+    canvas.pixels(static_cast<int>(x), static_cast<int>(y), static_cast<int>(kSwatch), static_cast<int>(kSwatch),
+                  colours);
+    canvas.frame(std::floor(x), std::floor(y), kSwatch, kSwatch, kFaint);
+    canvas.text(std::floor(x) + kSwatch + 8, y + kSwatch - 4, swatch.label, kLabel);
+    x = std::floor(x + needed);
+  }
+  return y + kSwatch + 18;
+}
+
+std::string share(std::uint64_t part, std::uint64_t whole) {
+  const double percent = whole > 0 ? 100.0 * static_cast<double>(part) / static_cast<double>(whole) : 0.0;
+  return text("(%.1f %%)", percent);
+}
+
+/// Masked and failed pixels, where there are any.
+std::vector<Swatch> missing_swatches(const std::vector<PixelStatus>& status) {
+  std::uint64_t masked = 0, lost = 0;
+  for (const PixelStatus s : status) {
+    masked += s == PixelStatus::masked ? 1 : 0;
+    lost += failed(s) && s != PixelStatus::masked ? 1 : 0;
+  }
+  std::vector<Swatch> out;
+  if (masked > 0) out.push_back({kMasked, "masked " + share(masked, status.size())});
+  if (lost > 0) out.push_back({kFailed, "no value " + share(lost, status.size()), true});
+  return out;
+}
+
+/// What a map's colours mean: where a value stands between 0 and 1, and the ticks.
+struct Scale {
+  ColourRange range;
+  bool logarithmic = false;
+  Ticks ticks;
+  double position(double value) const {
+    return logarithmic ? std::log(value / range.low) / std::log(range.high / range.low)
+                       : (value - range.low) / (range.high - range.low);
+  }
+};
+
+Scale scale_of(const Map& map) {
+  Scale scale;
+  if (map.scale == MapScale::probability) {
+    scale.range = {0, 1};
+    scale.ticks = linear_ticks(0, 1);
+    return scale;
+  }
+  scale.range = percentile_range(map.values);
+  scale.logarithmic = map.scale == MapScale::logarithmic && scale.range.low > 0;
+  if (scale.logarithmic) scale.ticks = logarithmic_ticks(scale.range.low, scale.range.high);
+  if (scale.ticks.ticks.size() < 2) scale.ticks = linear_ticks(scale.range.low, scale.range.high);
+  return scale;
+}
+
+double draw_colour_bar(Canvas& canvas, double y, double width, const Scale& scale, const Map& map) {
+  constexpr double kHeight = 22, kPoint = 14;
+  const int length = static_cast<int>(width - 2 * kPoint);
+  std::vector<Colour> colours(static_cast<std::size_t>(length) * static_cast<std::size_t>(kHeight));
+  for (std::size_t i = 0; i < colours.size(); ++i) {
+    colours[i] = perceptual_at(static_cast<double>(i % static_cast<std::size_t>(length)) / (length - 1));
+  }
+  const double right = kPoint + length;
+  canvas.pixels(static_cast<int>(kPoint), static_cast<int>(y), length, static_cast<int>(kHeight), colours);
+  if (scale.range.below) canvas.triangle(kPoint, y, kPoint, y + kHeight, 0, y + kHeight / 2, perceptual_at(0));
+  if (scale.range.above)
+    canvas.triangle(right, y, right, y + kHeight, right + kPoint, y + kHeight / 2, perceptual_at(1));
+  double last_end = -1e9;
+  for (const Tick& tick : scale.ticks.ticks) {
+    const double x = std::floor(kPoint + std::clamp(scale.position(tick.value), 0.0, 1.0) * (length - 1));
+    canvas.fill(x, y + kHeight, 1, 7, kInk);
+    const double half = canvas.text_width(tick.label, kLabel) / 2;
+    if (x - half < last_end + 8) continue;
+    canvas.text(x, y + kHeight + 26, tick.label, kLabel, kInk, false, Canvas::Align::centre);
+    last_end = x + half;
+  }
+  std::string label = drawable(map.unit, 70);
+  if (map.scale == MapScale::probability && label.empty()) label = "probability";
+  if (scale.ticks.exponent != 0)
+    label = "\xC3\x97 " + power_of_ten(scale.ticks.exponent) + (label.empty() ? "" : "  ") + label;
+  y += kHeight + 54;
+  if (!label.empty()) {
+    canvas.text(0, y, label, kLabel);
+    y += 24;
+  }
+  if (scale.range.constant) {
+    canvas.text(0, y, "every value is " + number_label((scale.range.low + scale.range.high) / 2), kNote, kFaint);
+    y += 24;
+  } else if (map.scale != MapScale::probability) {
+    canvas.text(0, y,
+                "colours from the 2nd to the 98th percentile, " + number_label(scale.range.low) + " to " +
+                    number_label(scale.range.high),
+                kNote, kFaint);
+    y += 24;
+  }
+  return y;
+}
+
+}  // namespace
+
+void draw_map(const Map& map, const std::vector<PixelStatus>& status, const Axis& row_axis, const Axis& column_axis,
+              const std::filesystem::path& png) {
+  Canvas canvas;
+  const Panel panel = panel_for(row_axis.size, column_axis.size, row_axis, column_axis);
+  const std::string title = map.title.empty() ? map.name : map.title;
+  const double width = std::max<double>(panel.width(), kNarrowest);
+  const Scale scale = map.classes.empty() ? scale_of(map) : Scale{};
+  const auto class_of = [&](float value) {
+    return static_cast<std::size_t>(
+        std::find_if(map.classes.begin(), map.classes.end(), [&](double c) { return static_cast<float>(c) == value; }) -
+        map.classes.begin());
+  };
+  double y =
+      draw_panel(canvas, title, panel, column_axis, status, [&](std::uint64_t pixel, PixelStatus s, int px, int py) {
+        const float value = map.values[pixel];
+        if (s == PixelStatus::masked) return kMasked;
+        if (!std::isfinite(value)) return hatched(px, py);
+        return map.classes.empty() ? perceptual_at(scale.position(value))
+                                   : class_colour(class_of(value), map.classes.size());
+      });
+  std::vector<Swatch> swatches = missing_swatches(status);
+  if (map.classes.empty()) {
+    if (!scale.range.empty) y = draw_colour_bar(canvas, y, width, scale, map);
+  } else {
+    if (!map.unit.empty()) {
+      canvas.text(0, y + kLabel, drawable(map.unit, 70), kLabel);
+      y += kLabel + 14;
+    }
+    std::vector<std::uint64_t> found(map.classes.size() + 1);
+    std::uint64_t values = 0;
+    for (const float value : map.values) {
+      if (!std::isfinite(value)) continue;
+      ++found[class_of(value)];
+      ++values;
+    }
+    std::vector<Swatch> classes;
+    for (std::size_t i = 0; i < map.classes.size(); ++i) {
+      classes.push_back({class_colour(i, map.classes.size()), text("%g ", map.classes[i]) + share(found[i], values)});
+    }
+    y = draw_swatches(canvas, y, width, classes);
+  }
+  draw_swatches(canvas, y, width, swatches);
+  canvas.save_png(png, kMargin);
+}
+
+void draw_status(const std::vector<PixelStatus>& status, const Axis& row_axis, const Axis& column_axis,
+                 const std::filesystem::path& png) {
+  Canvas canvas;
+  const Panel panel = panel_for(row_axis.size, column_axis.size, row_axis, column_axis);
+  const double y = draw_panel(canvas, "Status", panel, column_axis, status,
+                              [&](std::uint64_t, PixelStatus s, int, int) { return status_colour(s); });
+  std::array<std::uint64_t, status_count> counts{};
+  for (const PixelStatus s : status) ++counts[static_cast<std::size_t>(s)];
+  std::vector<Swatch> swatches;
+  for (std::size_t code = 0; code < status_count; ++code) {
+    if (counts[code] == 0) continue;
+    std::string label(name_of(static_cast<PixelStatus>(code)));
+    std::replace(label.begin(), label.end(), '_', ' ');
+    swatches.push_back(
+        {status_colour(static_cast<PixelStatus>(code)), label + " " + share(counts[code], status.size())});
+  }
+  draw_swatches(canvas, y, std::max<double>(panel.width(), kNarrowest), swatches);
+  canvas.save_png(png, kMargin);
+}
+
+}  // namespace elver

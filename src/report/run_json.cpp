@@ -1,0 +1,146 @@
+#include "report/run_json.hpp"
+
+#include <cmath>
+
+#include "elver/version.hpp"
+#include "model/sha256.hpp"
+
+namespace elver {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Larger inputs are not hashed: reading them a second time would take longer than the maps.
+constexpr std::uintmax_t kLargestHashed = 4ULL << 30;
+
+Json input_json(const Image& image, const std::filesystem::path& path) {
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(path, error);
+  Json out{{"file", path.string()}, {"dataset", image.info().id}, {"title", image.info().title}};
+  out["bytes"] = error ? Json() : Json(size);
+  out["sha256"] = error || size > kLargestHashed ? Json() : Json(sha256_of_file(path));
+  return out;
+}
+
+Json axis_json(const EnergyAxis& axis) {
+  return {{"offset_ev", axis.offset_ev}, {"dispersion_ev", axis.dispersion_ev}, {"channels", axis.size}};
+}
+
+Json energy_json(const Image& image, const RunRecord& record) {
+  Json marks = Json::array();
+  if (record.calibration) {
+    for (const MarkResidual& mark : record.calibration->marks) {
+      marks.push_back({{"feature", mark.feature},
+                       {"wanted_ev", mark.wanted_ev},
+                       {"found_ev", mark.found_ev},
+                       {"residual_ev", mark.residual_ev}});
+    }
+  }
+  const EnergyAxis after = image.energy();
+  return {{"before", axis_json(record.calibration ? record.calibration->before : after)},
+          {"after", axis_json(after)},
+          {"marks", marks}};
+}
+
+Json window_json(const EnergyAxis& axis, EnergyWindow window) {
+  const ChannelRange channels = axis.channels(window);
+  return {{"ev", {window.start_ev, window.stop_ev}}, {"channels", {channels.first, channels.last}}};
+}
+
+Json windows_json(const Image& image, const Model& model) {
+  const EnergyAxis axis = image.energy();
+  Json out = Json::array();
+  for (const Edge& edge : model.edges) {
+    Json signal = window_json(axis, {edge.grid.start_ev, edge.grid.stop_ev});
+    signal["grid_points"] = edge.grid.count;
+    out.push_back({{"edge", edge.name}, {"fit", window_json(axis, edge.fit)}, {"signal", signal}});
+  }
+  return out;
+}
+
+Json axes_json(const Image& image) {
+  Json out = Json::array();
+  for (const Axis& axis : image.info().axes) {
+    if (axis.role != AxisRole::navigation) continue;
+    out.push_back({{"name", axis.name},
+                   {"units", axis.units},
+                   {"scale", axis.scale},
+                   {"offset", axis.offset},
+                   {"size", axis.size}});
+  }
+  return out;
+}
+
+Json options_json(const Model& model, const RunRecord& record) {
+  return {{"background",
+           {{"method", name_of(model.background.method)},
+            {"minimum_counts", model.background.minimum_counts},
+            {"r_minimum", model.background.r_minimum},
+            {"r_maximum", model.background.r_maximum},
+            {"phi", model.background.phi > 0 ? Json(model.background.phi) : Json("per pixel")}}},
+          {"mask_counts", record.mask.minimum_counts >= 0 ? Json(record.mask.minimum_counts) : Json()},
+          {"mask_vacuum", record.mask.automatic},
+          {"memory_bytes", record.memory_bytes > 0 ? Json(record.memory_bytes) : Json()},
+          {"keep_edges", record.keep_edges},
+          {"csv", record.csv},
+          {"pictures", record.pictures == Pictures::all     ? "all"
+                       : record.pictures == Pictures::tasks ? "tasks"
+                                                            : "none"}};
+}
+
+/// Every map with its unit and, over the pixels that have a value, its spread.
+Json maps_json(const MapResult& result) {
+  Json out = Json::array();
+  for (const Map& map : result.maps) {
+    const MapSpread spread = spread_of(map);
+    const auto number = [&](double value) { return spread.values > 0 ? Json(value) : Json(); };
+    out.push_back({{"name", map.name},
+                   {"unit", map.unit},
+                   {"values", spread.values},
+                   {"minimum", number(spread.minimum)},
+                   {"median", number(spread.median)},
+                   {"maximum", number(spread.maximum)}});
+  }
+  return out;
+}
+
+}  // namespace
+
+nlohmann::ordered_json run_record_json(const Image& image, const Model& model, const MapResult& result,
+                                       const RunRecord& record) {
+  Json status;
+  for (std::size_t code = 0; code < status_count; ++code) {
+    status[std::string(name_of(static_cast<PixelStatus>(code)))] = result.status_counts[code];
+  }
+  return {{"elver", version()},
+          {"command", record.command_line},
+          {"input", input_json(image, record.input)},
+          {"model",
+           {{"name", model.name},
+            {"file", record.model.string()},
+            {"sha256", model.sha256.empty() ? Json() : Json(model.sha256)}}},
+          {"rows", result.rows},
+          {"columns", result.columns},
+          {"axes", axes_json(image)},
+          {"energy_axis", energy_json(image, record)},
+          {"windows", windows_json(image, model)},
+          {"options", options_json(model, record)},
+          {"threads", record.threads},
+          {"status", status},
+          {"maps", maps_json(result)},
+          {"notes", result.notes}};
+}
+
+nlohmann::ordered_json seconds_json(const StageSeconds& seconds) {
+  return {{"read", seconds.read},
+          {"features", seconds.features},
+          {"trees", seconds.trees},
+          {"write", seconds.write},
+          {"total", seconds.total}};
+}
+
+std::string dumped(const nlohmann::ordered_json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace elver

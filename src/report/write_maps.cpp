@@ -1,0 +1,123 @@
+#include <algorithm>
+#include <cctype>
+#include <fstream>
+
+#include "elver/error.hpp"
+#include "elver/report.hpp"
+#include "maps/stopwatch.hpp"
+#include "report/run_json.hpp"
+
+namespace elver {
+namespace {
+
+/// Axes of a map in a file: at least two, and all of them where the image has more.
+std::vector<Axis> header_axes(const Image& image) {
+  std::vector<Axis> axes;
+  for (const Axis& axis : image.info().axes) {
+    if (axis.role == AxisRole::navigation) axes.push_back(axis);
+  }
+  if (axes.size() >= 2) return axes;
+  const auto [row, column] = map_axes(image);
+  return {row, column};
+}
+
+void write_hspy(OutputSet& out, const Image& image, const Model& model, const MapResult& result,
+                const RunRecord& record, const std::string& record_json, const RunContext& context) {
+  HspyWriter writer(out.stage("maps.hspy"));
+  SignalHeader header;
+  header.axes = header_axes(image);
+  header.map = true;
+  header.record_json = record_json;
+  const ImageInfo& info = image.info();
+  header.beam_energy_kev = info.beam_energy_kev;
+  header.convergence_mrad = info.convergence_mrad;
+  header.collection_mrad = info.collection_mrad;
+  header.dwell_s = info.dwell_s;
+  for (const Map& map : result.maps) {
+    context.check_interrupt();
+    header.title = map.name;
+    header.quantity = !map.unit.empty() ? map.unit : map.scale == MapScale::probability ? "probability" : "";
+    writer.add(header, std::as_bytes(std::span(map.values)));
+  }
+  header.title = "status";
+  header.type = NumberType::u8;
+  header.quantity = "status code";
+  writer.add(header, std::as_bytes(std::span(result.status)));
+  for (std::size_t e = 0; record.keep_edges && e < model.edges.size(); ++e) {
+    const std::unique_ptr<Image> net = net_edge(image, model, result, e);
+    SignalHeader spectra = header_of(*net);
+    spectra.record_json = record_json;
+    writer.add(spectra, *net, context);
+  }
+  writer.commit();
+}
+
+std::string file_name(const std::string& map) {
+  std::string name = map;
+  for (char& c : name) {
+    const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.' || c == '+';
+    if (!plain) c = '_';
+  }
+  return name + ".png";
+}
+
+void write_pictures(OutputSet& out, const Image& image, const MapResult& result, Pictures which,
+                    const RunContext& context) {
+  if (which == Pictures::none) return;
+  const auto [row, column] = map_axes(image);
+  for (const Map& map : result.maps) {
+    if (which == Pictures::tasks && !map.of_task) continue;
+    context.check_interrupt();
+    draw_map(map, result.status, row, column, out.stage(file_name(map.name)));
+  }
+  draw_status(result.status, row, column, out.stage("status.png"));
+}
+
+/// An earlier result in the same folder goes, down to what this one does not have: its own list says which files.
+void supersede_earlier(OutputSet& out) {
+  std::ifstream stream(out.directory() / "run.json");
+  const nlohmann::json earlier = nlohmann::json::parse(stream, nullptr, false);
+  if (!earlier.is_object() || !earlier.contains("elver") || !earlier.contains("files") || !earlier["files"].is_array())
+    return;
+  for (const nlohmann::json& file : earlier["files"]) {
+    if (!file.is_string()) continue;
+    const std::string name = file;
+    const bool ours = name == "maps.hspy" || name == "maps.csv" || name.ends_with(".png");
+    if (ours && name.find_first_of("/\\") == std::string::npos) out.supersede(name);
+  }
+}
+
+}  // namespace
+
+Pictures pictures_named(std::string_view name) {
+  if (name == "none") return Pictures::none;
+  if (name == "tasks") return Pictures::tasks;
+  if (name == "all") return Pictures::all;
+  throw Error(ErrorKind::usage, "--pictures " + std::string(name), "no such choice", "Choose tasks, all or none");
+}
+
+std::string write_maps(OutputSet& out, const Image& image, const Model& model, MapResult& result,
+                       const RunRecord& record, const RunContext& context) {
+  const Stopwatch watch;
+  nlohmann::ordered_json run = run_record_json(image, model, result, record);
+  if (context.progress != nullptr) context.progress->begin("write", 1, "files");
+  write_hspy(out, image, model, result, record, dumped(run, -1), context);
+  write_pictures(out, image, result, record.pictures, context);
+  if (record.csv) {
+    const auto [row, column] = map_axes(image);
+    out.write_text("maps.csv", maps_csv(result, row, column));
+  }
+  context.check_interrupt();
+  if (context.progress != nullptr) context.progress->end();
+  supersede_earlier(out);
+  result.seconds.write += watch.seconds();
+  result.seconds.total += watch.seconds();
+  run["seconds"] = seconds_json(result.seconds);
+  run["files"] = out.names();
+  run["files"].push_back("run.json");
+  const std::string text = dumped(run, 2) + "\n";
+  out.write_text("run.json", text);
+  return text;
+}
+
+}  // namespace elver
