@@ -36,7 +36,9 @@ class Booster {
   /// multi:softmax come as probabilities too: take the largest.
   void transform(std::span<float> margins, std::size_t rows) const;
 
+  /// The checked trees, for back ends (src/forest/forest.hpp).
   struct Forest;
+  const Forest& forest() const { return *forest_; }
 
  private:
   std::shared_ptr<const Forest> forest_;

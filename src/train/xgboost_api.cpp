@@ -256,6 +256,11 @@ XgbBooster::XgbBooster(std::span<const DMatrix* const> matrices) {
   check(functions().XGBoosterCreate(handles.data(), handles.size(), &handle_), "cannot make a booster");
 }
 
+XgbBooster::XgbBooster(const Booster& accepted) : XgbBooster() {
+  const std::vector<std::byte>& bytes = accepted.bytes();
+  check(functions().XGBoosterLoadModelFromBuffer(handle_, bytes.data(), bytes.size()), "XGBoost cannot load a booster");
+}
+
 XgbBooster::~XgbBooster() {
   if (handle_ != nullptr) library().functions.XGBoosterFree(handle_);
 }

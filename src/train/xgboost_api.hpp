@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "elver/error.hpp"
+#include "elver/forest.hpp"
 
 /// XGBoost through its C API, loaded at run time: a build without it still reads and runs every model, and says what
 /// is missing when asked to train or to check. Declarations are our own; signatures as in XGBoost's c_api.h.
@@ -104,6 +105,8 @@ class XgbBooster {
  public:
   /// An untrained one. `matrices` are cached: their margins are kept up to date while training.
   explicit XgbBooster(std::span<const DMatrix* const> matrices = {});
+  /// One that elver has read before: XGBoost crashes on some damaged files, so it is given no others.
+  explicit XgbBooster(const Booster& accepted);
   ~XgbBooster();
   XgbBooster(XgbBooster&& other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
   XgbBooster& operator=(XgbBooster&& other) noexcept;
