@@ -68,6 +68,18 @@ std::string card(const Model& model) {
   return out;
 }
 
+std::string task_names(const Model& model) {
+  std::string out;
+  for (const Task& task : model.tasks) out += (out.empty() ? "" : ", ") + task.name;
+  return out;
+}
+
+std::string edge_names(const Model& model) {
+  std::string out;
+  for (const Edge& edge : model.edges) out += (out.empty() ? "" : ", ") + edge.name;
+  return out;
+}
+
 /// What a user should know before trusting the model's maps.
 std::vector<std::string> notes(const Model& model) {
   std::vector<std::string> out;
@@ -121,16 +133,13 @@ void show(const std::string& path, bool json) {
 void check(const std::string& path) {
   const Model model = load_model(path);
   try_boosters(model);
-  std::string edges, tasks;
   double low = INFINITY, high = 0;
   for (const Edge& edge : model.edges) {
-    edges += (edges.empty() ? "" : ", ") + edge.name;
     low = std::min({low, edge.fit.start_ev, edge.grid.start_ev});
     high = std::max({high, edge.fit.stop_ev, edge.grid.stop_ev});
   }
-  for (const Task& task : model.tasks) tasks += (tasks.empty() ? "" : ", ") + task.name;
-  std::printf("%s: good\nmaps %s\nfrom %s, on energy axes that cover %g to %g eV\n", path.c_str(), tasks.c_str(),
-              edges.c_str(), low, high);
+  std::printf("%s: good\nmaps %s\nfrom %s, on energy axes that cover %g to %g eV\n", path.c_str(),
+              task_names(model).c_str(), edge_names(model).c_str(), low, high);
   for (const std::string& note : notes(model)) std::printf("note: %s\n", note.c_str());
 }
 
@@ -154,8 +163,8 @@ void add_model(CLI::App& program) {
   make->callback([options] {
     const Model made = make_model(options->file);
     save_model(made, options->out);
-    std::printf("%s: %zu tasks from %zu features of %zu edges\n", options->out.c_str(), made.tasks.size(),
-                made.feature_count(), made.edges.size());
+    std::printf("%s: maps %s from %s, %zu features\n", options->out.c_str(), task_names(made).c_str(),
+                edge_names(made).c_str(), made.feature_count());
     for (const std::string& note : notes(made)) std::fprintf(stderr, "elver: note: %s\n", note.c_str());
   });
 
