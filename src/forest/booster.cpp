@@ -173,8 +173,7 @@ class Parser {
     forest::append_tree(f_.tree, reader_, forest_, f_.features_needed);
   }
 
-  [[noreturn]] void refuse(std::string why, const std::string& todo) const {
-    for (char& c : why) c = c >= ' ' && c <= '~' ? c : '?';
+  [[noreturn]] void refuse(const std::string& why, const std::string& todo) const {
     throw Error(ErrorKind::mismatch, "cannot use booster " + forest_.name, why, todo);
   }
 

@@ -21,7 +21,11 @@ double tail_below(double first, double onset, double start, double energy) {
 class Shape {
  public:
   Shape(const Subshell& subshell, std::span<const float> values, double jump, double fwhm, double power)
-      : onset_(subshell.onset_ev), step_(subshell.step_ev), jump_(jump), power_(power) {
+      : onset_(subshell.onset_ev),
+        step_(subshell.step_ev),
+        jump_(jump),
+        power_(power),
+        log_onset_(std::log(subshell.onset_ev)) {
     const double sigma = fwhm / kFwhmPerSigma;
     const auto reach = static_cast<std::size_t>(std::ceil(4 * sigma / step_));
     last_energy_ = subshell.energy(subshell.points - 1);
@@ -60,12 +64,16 @@ class Shape {
   }
 
  private:
-  double fall(double energy) const { return energy > onset_ && power_ > 0 ? std::pow(energy / onset_, -power_) : 1.0; }
+  double fall(double energy) const {
+    return energy > onset_ && power_ > 0 ? std::exp(power_ * (log_onset_ - std::log(energy))) : 1.0;
+  }
   double beyond(double energy) const {
     if (energy < start_) return tail_below(first_, onset_, start_, energy);
-    return (jump_ + (last_ - jump_) * std::exp(-(energy - last_energy_) / kFineStructureDecay)) * fall(energy);
+    const double lengths = (energy - last_energy_) / kFineStructureDecay;
+    const double left = lengths < 20 ? (last_ - jump_) * std::exp(-lengths) : 0.0;
+    return (jump_ + left) * fall(energy);
   }
-  double onset_, step_, jump_, power_;
+  double onset_, step_, jump_, power_, log_onset_;
   double start_ = 0, last_energy_ = 0, first_ = 0, last_ = 0, grid_start_ = 0;
   std::vector<double> values_;
 };
