@@ -65,7 +65,7 @@ inline std::string quoted(const std::string& word) {
 inline Ran run_elver(const std::vector<std::string>& arguments) {
   const TempDir dir;
   std::string command = quoted(ELVER_PROGRAM);
-  for (const std::string& argument : arguments) command += " " + quoted(argument);
+  for (const std::string& argument : arguments) (command += ' ') += quoted(argument);
   command += " </dev/null >" + quoted((dir / "out").string()) + " 2>" + quoted((dir / "err").string());
   const int status = std::system(command.c_str());
   return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_text(dir / "out"), read_text(dir / "err")};

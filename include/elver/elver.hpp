@@ -11,6 +11,7 @@
 #include "elver/library.hpp"
 #include "elver/maps.hpp"
 #include "elver/model.hpp"
+#include "elver/predict.hpp"
 #include "elver/report.hpp"
 #include "elver/run_context.hpp"
 #include "elver/train.hpp"

@@ -94,6 +94,8 @@ class OutputSet {
 
 /// One file written beside and renamed. Throws Error{output}.
 void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
+/// float32 vector as NumPy .npy. Written beside and renamed.
+void write_npy(const std::filesystem::path& path, std::span<const float> values);
 /// float32 matrix as NumPy .npy (rows, columns), C order. Written beside and renamed.
 void write_npy(const std::filesystem::path& path, std::span<const float> values, std::uint64_t rows, std::uint64_t columns);
 

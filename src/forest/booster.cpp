@@ -173,7 +173,8 @@ class Parser {
     forest::append_tree(f_.tree, reader_, forest_, f_.features_needed);
   }
 
-  [[noreturn]] void refuse(const std::string& why, const std::string& todo) const {
+  [[noreturn]] void refuse(std::string why, const std::string& todo) const {
+    for (char& c : why) c = c >= ' ' && c <= '~' ? c : '?';
     throw Error(ErrorKind::mismatch, "cannot use booster " + forest_.name, why, todo);
   }
 

@@ -109,9 +109,10 @@ void write_file(const fs::path& path, std::span<const std::byte> bytes) {
   }
 }
 
-void write_npy(const fs::path& path, std::span<const float> values, std::uint64_t rows, std::uint64_t columns) {
-  std::string header = text("{'descr': '<f4', 'fortran_order': False, 'shape': (%llu, %llu), }",
-                            static_cast<unsigned long long>(rows), static_cast<unsigned long long>(columns));
+namespace {
+
+void write_npy_shape(const fs::path& path, std::span<const float> values, const std::string& shape) {
+  std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + shape + "), }";
   constexpr std::size_t kPreamble = 10;  // magic, version, header length
   header.append(63 - (kPreamble + header.size()) % 64, ' ');
   header.push_back('\n');
@@ -122,6 +123,17 @@ void write_npy(const fs::path& path, std::span<const float> values, std::uint64_
   std::memcpy(bytes.data() + kPreamble, header.data(), header.size());
   if (!values.empty()) std::memcpy(bytes.data() + kPreamble + header.size(), values.data(), values.size_bytes());
   write_file(path, bytes);
+}
+
+}  // namespace
+
+void write_npy(const fs::path& path, std::span<const float> values) {
+  write_npy_shape(path, values, text("%zu,", values.size()));
+}
+
+void write_npy(const fs::path& path, std::span<const float> values, std::uint64_t rows, std::uint64_t columns) {
+  write_npy_shape(path, values,
+                  text("%llu, %llu", static_cast<unsigned long long>(rows), static_cast<unsigned long long>(columns)));
 }
 
 }  // namespace elver

@@ -98,7 +98,7 @@ BackgroundOptions read_background(const JsonValue& value) {
 
 Task read_task(const JsonValue& value, const std::function<Booster(const std::string&)>& load) {
   // The keys after "rounds" are what `elver model show --json` adds: told by the booster itself, so not read.
-  value.object({"name", "unit", "classes", "booster", "rounds", "sha256", "objective", "predicts", "features",
+  value.object({"name", "unit", "classes", "booster", "rounds", "sha256", "objective", "predicts", "feature_count",
                 "outputs", "trees", "rounds_in_booster", "rounds_used", "depth", "best_iteration", "xgboost_version"});
   Task task;
   task.name = value.at("name", "the task's name, for example \"li_content\"")
@@ -248,7 +248,7 @@ std::string model_json(const Model& model) {
     ordered_json& entry = out["tasks"][i];
     entry["predicts"] = !task.classes.empty() ? "class" : booster.is_classifier() ? "probability" : "value";
     entry["objective"] = booster.objective();
-    entry["features"] = booster.feature_count();
+    entry["feature_count"] = booster.feature_count();
     entry["outputs"] = booster.output_count();
     entry["trees"] = booster.tree_count();
     entry["rounds_in_booster"] = booster.round_count();

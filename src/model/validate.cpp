@@ -100,12 +100,6 @@ void check_task(const Model& model, const Task& task, const std::string& where) 
            text("\"classes\" is for multi:softprob and multi:softmax, its booster is %s", booster.objective().c_str()),
            "Leave \"classes\" out");
   }
-  if (!multi_class && booster.output_count() != 1) {
-    refuse(
-        where, what,
-        text("its booster (%s) gives %zu values, a task has one", booster.objective().c_str(), booster.output_count()),
-        "Train one booster a task");
-  }
   if (std::set<double>(task.classes.begin(), task.classes.end()).size() != task.classes.size() ||
       !std::all_of(task.classes.begin(), task.classes.end(), [](double value) { return std::isfinite(value); })) {
     refuse(where, what, "two of its classes have the same value, or one is no number");
@@ -134,8 +128,13 @@ void check_map_names(const Model& model, const std::string& where) {
     for (const char* const prefix : {"A_", "r_", "snr_"}) take(prefix + edge.name);
   }
   for (const Task& task : model.tasks) {
-    const bool binary = task.booster.is_classifier() && task.classes.empty();
-    take(binary ? "probability_" + task.name : task.name);
+    const Booster& booster = task.booster;
+    const std::string stem = (booster.is_classifier() && task.classes.empty() ? "probability_" : "") + task.name;
+    if (!task.classes.empty() || booster.output_count() == 1) {
+      take(stem);
+    } else {
+      for (std::size_t i = 0; i < booster.output_count(); ++i) take(stem + text("_%zu", i));
+    }
     for (const double value : task.classes) take("probability_" + task.name + text("_%g", value));
   }
 }

@@ -1,0 +1,66 @@
+#include "elver/predict.hpp"
+
+#include <algorithm>
+
+#include "elver/engine.hpp"
+#include "elver/error.hpp"
+#include "types/text.hpp"
+
+namespace elver {
+namespace {
+
+std::size_t rounds_to_use(const Booster& booster, bool best) {
+  if (!best) return booster.round_count();
+  if (const auto round = booster.best_iteration()) return *round + 1;
+  throw Error(ErrorKind::mismatch, "cannot stop at the best iteration", "the booster does not say which it is",
+              "Leave out --best-iteration");
+}
+
+}  // namespace
+
+Prediction predict(const Booster& booster, const Image& rows, const PredictOptions& options,
+                   const RunContext& context) {
+  const std::uint64_t width = rows.info().axes.empty() ? 0 : rows.info().axes.back().size;
+  if (width != booster.feature_count()) {
+    throw Error(ErrorKind::mismatch, "input and booster do not fit each other",
+                text("%llu features a row in the input, %zu in the booster", static_cast<unsigned long long>(width),
+                     booster.feature_count()),
+                "Give rows with the features that the booster was trained on");
+  }
+  const std::size_t outputs = booster.output_count();
+  const bool classes = booster.objective() == "multi:softmax" && !options.margin;
+  Prediction out;
+  out.rows = rows.pixels();
+  out.outputs = classes ? 1 : outputs;
+  out.rounds = rounds_to_use(booster, options.best_rounds);
+  if (context.memory_bytes > 0 && out.rows * out.outputs > context.memory_bytes / sizeof(float)) {
+    throw Error(ErrorKind::resources, "not enough memory",
+                text("%llu predictions do not fit", static_cast<unsigned long long>(out.rows * out.outputs)),
+                "Raise --memory");
+  }
+  out.values.resize(out.rows * out.outputs);
+  // A booster without rounds has no round to stop at; 0 then means what it says.
+  const std::size_t rounds = out.rounds == booster.round_count() ? 0 : out.rounds;
+  for_each_tile(rows, {0, width}, context, "predict", [&](const Tile& tile) {
+    const std::size_t count = tile.counts.pixels;
+    std::vector<float> features(count * width), margins(count * outputs);
+    for (std::size_t f = 0; f < width; ++f) {
+      const float* const channel = tile.counts.channel(f);
+      for (std::size_t r = 0; r < count; ++r) features[r * width + f] = channel[r];
+    }
+    booster.margins(features, count, margins, rounds);
+    float* const values = out.values.data() + tile.pixels.first * out.outputs;
+    if (classes) {
+      for (std::size_t r = 0; r < count; ++r) {
+        const auto row = margins.begin() + static_cast<std::ptrdiff_t>(r * outputs);
+        values[r] = static_cast<float>(std::max_element(row, row + static_cast<std::ptrdiff_t>(outputs)) - row);
+      }
+      return;
+    }
+    if (!options.margin) booster.transform(margins, count);
+    std::ranges::copy(margins, values);
+  });
+  return out;
+}
+
+}  // namespace elver
