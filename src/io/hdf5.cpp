@@ -1,8 +1,13 @@
 #include "io/hdf5.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <charconv>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 
@@ -11,6 +16,17 @@
 
 namespace elver::hdf5 {
 namespace {
+
+/// A file was left open on purpose (give_up): HDF5 must not close everything at the program's end.
+std::atomic<bool> given_up{false};
+
+/// Takes the place of HDF5's own work at the program's end.
+bool close_at_exit() {
+  if (H5dont_atexit() < 0) return false;  // somebody called HDF5 before us, and is in charge
+  return std::atexit([] {
+    if (!given_up) H5close();
+  }) == 0;
+}
 
 /// The innermost reason on HDF5's error stack; where it quotes the operating system, only that.
 std::string reason() {
@@ -115,6 +131,8 @@ void write_attribute(hid_t object, const std::string& name, hid_t type, const vo
 std::unique_lock<std::recursive_mutex> lock() {
   static std::recursive_mutex mutex;
   std::unique_lock<std::recursive_mutex> held(mutex);
+  static const bool ours = close_at_exit();
+  static_cast<void>(ours);
   thread_local const bool silenced = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;  // the stack is a thread's own
   static_cast<void>(silenced);
   return held;
@@ -136,6 +154,8 @@ void fail_read(hid_t object, std::string why, const std::string& todo) {
 void fail_write(hid_t object, std::string why) {
   const auto held = lock();
   if (why.empty()) why = reason();
+  const Handle file(H5Iget_file_id(object));
+  give_up(file.get());
   throw Error(ErrorKind::output, "cannot write " + file_of(object), why,
               "Check the folder, its permissions and the space left");
 }
@@ -184,6 +204,19 @@ Handle create_file(const std::string& path) {
 void close_file(Handle file) {
   const auto held = lock();
   if (H5Fflush(file.get(), H5F_SCOPE_GLOBAL) < 0) fail_write(file.get());
+}
+
+void give_up(hid_t file) noexcept {
+  const auto held = lock();
+  if (file < 0 || H5Fflush(file, H5F_SCOPE_GLOBAL) >= 0) return;  // an ordinary close will do
+  void* descriptor = nullptr;  // of the default driver: the number of an open file
+  if (H5Fget_vfd_handle(file, H5P_DEFAULT, &descriptor) < 0 || descriptor == nullptr) return;
+  const int nowhere = ::open("/dev/null", O_RDWR | O_CLOEXEC);
+  if (nowhere < 0) return;
+  ::dup2(nowhere, *static_cast<const int*>(descriptor));
+  ::close(nowhere);
+  H5Iinc_ref(file);
+  given_up = true;
 }
 
 bool exists(hid_t location, const std::string& path) {

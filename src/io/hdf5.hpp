@@ -47,6 +47,9 @@ Handle open_bytes(std::span<const std::byte> bytes, const std::string& name);
 Handle create_file(const std::string& path);
 /// Writes what is still buffered and closes. Throws Error{output}: the destructor of Handle could not say so.
 void close_file(Handle file);
+/// For a file that will not be completed. If the disk is full, HDF5 cannot close it, and would crash over it at the
+/// program's end: it is left open, and what HDF5 still holds is sent nowhere. fail_write does it by itself.
+void give_up(hid_t file) noexcept;
 
 bool exists(hid_t location, const std::string& path);  ///< every part of the path
 /// Links that lead out of the file are refused. Throw Error{input}.

@@ -176,6 +176,7 @@ struct HspyWriter::Impl {
     });
   }
   ~Impl() {
+    if (file) hdf5::give_up(file.get());
     file = {};
     std::error_code ignored;
     fs::remove(partial, ignored);
