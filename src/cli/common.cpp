@@ -113,6 +113,7 @@ Run::Run(const RunOptions& options) {
   context_.interrupted = &interrupted;
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file over the limit is a failed write, with its message
   if (!options.quiet && isatty(STDERR_FILENO) != 0) bar_ = std::make_unique<Bar>();
   context_.progress = bar_.get();
 }

@@ -24,8 +24,8 @@ std::atomic<bool> given_up{false};
 bool close_at_exit() {
   if (H5dont_atexit() < 0) return false;  // somebody called HDF5 before us, and is in charge
   return std::atexit([] {
-    if (!given_up) H5close();
-  }) == 0;
+           if (!given_up) H5close();
+         }) == 0;
 }
 
 /// The innermost reason on HDF5's error stack; where it quotes the operating system, only that.
@@ -209,7 +209,7 @@ void close_file(Handle file) {
 void give_up(hid_t file) noexcept {
   const auto held = lock();
   if (file < 0 || H5Fflush(file, H5F_SCOPE_GLOBAL) >= 0) return;  // an ordinary close will do
-  void* descriptor = nullptr;  // of the default driver: the number of an open file
+  void* descriptor = nullptr;                                     // of the default driver: the number of an open file
   if (H5Fget_vfd_handle(file, H5P_DEFAULT, &descriptor) < 0 || descriptor == nullptr) return;
   const int nowhere = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   if (nowhere < 0) return;

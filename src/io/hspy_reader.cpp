@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "elver/error.hpp"
 #include "io/hdf5_image.hpp"
@@ -62,13 +63,13 @@ std::string word(hid_t object, const std::string& name) {
   return value == "_None_" || value == "<undefined>" || value == "None" || value == "__unnamed__" ? "" : value;
 }
 
-/// The first of these attributes that is a positive number. Paths end in the attribute's name.
-std::optional<double> first_number(hid_t group, std::initializer_list<const char*> paths) {
+/// The first of these attributes that is a number of at least `least`. Paths end in the attribute's name.
+std::optional<double> first_number(hid_t group, double least, std::initializer_list<const char*> paths) {
   for (const std::string path : paths) {
     const std::size_t slash = path.rfind('/');
     const hdf5::Handle holder = group_if(group, path.substr(0, slash));
-    const double value = holder ? hdf5::number_attribute(holder.get(), path.substr(slash + 1), 0) : 0;
-    if (std::isfinite(value) && value > 0) return value;
+    const double value = holder ? hdf5::number_attribute(holder.get(), path.substr(slash + 1), -1) : -1;
+    if (std::isfinite(value) && value >= least) return value;
   }
   return std::nullopt;
 }
@@ -85,28 +86,33 @@ std::string first_word(hid_t group, std::initializer_list<const char*> paths) {
 
 /// What the metadata say, in the place of today and in the older ones.
 void read_metadata(hid_t group, ImageInfo& info) {
+  constexpr double kPositive = std::numeric_limits<double>::min();
   info.title = first_word(
       group, {"metadata/General/title", "metadata/title", "mapped_parameters/title", "mapped_parameters/name"});
   info.signal_type =
       first_word(group, {"metadata/Signal/signal_type", "metadata/signal_type", "mapped_parameters/signal_type"});
   info.beam_energy_kev = first_number(
-      group, {"metadata/Acquisition_instrument/TEM/beam_energy", "metadata/Acquisition_instrument/SEM/beam_energy",
-              "metadata/TEM/beam_energy", "mapped_parameters/TEM/beam_energy", "mapped_parameters/beam_energy"});
+      group, kPositive,
+      {"metadata/Acquisition_instrument/TEM/beam_energy", "metadata/Acquisition_instrument/SEM/beam_energy",
+       "metadata/TEM/beam_energy", "mapped_parameters/TEM/beam_energy", "mapped_parameters/beam_energy"});
   if (info.beam_energy_kev && *info.beam_energy_kev > 1000) *info.beam_energy_kev /= 1000;  // volts
   info.convergence_mrad =
-      first_number(group, {"metadata/Acquisition_instrument/TEM/convergence_angle", "metadata/TEM/convergence_angle",
-                           "mapped_parameters/TEM/convergence_angle", "mapped_parameters/convergence_angle"});
+      first_number(group, 0.0,
+                   {"metadata/Acquisition_instrument/TEM/convergence_angle", "metadata/TEM/convergence_angle",
+                    "mapped_parameters/TEM/convergence_angle", "mapped_parameters/convergence_angle"});
   info.collection_mrad = first_number(
-      group, {"metadata/Acquisition_instrument/TEM/Detector/EELS/collection_angle",
-              "metadata/Acquisition_instrument/TEM/Detector/collection_angle", "metadata/TEM/EELS/collection_angle",
-              "mapped_parameters/TEM/EELS/collection_angle", "mapped_parameters/collection_angle"});
+      group, 0.0,
+      {"metadata/Acquisition_instrument/TEM/Detector/EELS/collection_angle",
+       "metadata/Acquisition_instrument/TEM/Detector/collection_angle", "metadata/TEM/EELS/collection_angle",
+       "mapped_parameters/TEM/EELS/collection_angle", "mapped_parameters/collection_angle"});
   info.dwell_s =
-      first_number(group, {"metadata/Acquisition_instrument/TEM/Detector/EELS/dwell_time",
-                           "metadata/Acquisition_instrument/TEM/Detector/dwell_time", "metadata/TEM/EELS/dwell_time",
-                           "mapped_parameters/TEM/EELS/dwell_time", "mapped_parameters/TEM/dwell_time",
-                           "metadata/Acquisition_instrument/TEM/Detector/EELS/exposure",
-                           "metadata/Acquisition_instrument/TEM/Detector/exposure", "metadata/TEM/EELS/exposure",
-                           "mapped_parameters/TEM/EELS/exposure", "mapped_parameters/TEM/exposure"});
+      first_number(group, kPositive,
+                   {"metadata/Acquisition_instrument/TEM/Detector/EELS/dwell_time",
+                    "metadata/Acquisition_instrument/TEM/Detector/dwell_time", "metadata/TEM/EELS/dwell_time",
+                    "mapped_parameters/TEM/EELS/dwell_time", "mapped_parameters/TEM/dwell_time",
+                    "metadata/Acquisition_instrument/TEM/Detector/EELS/exposure",
+                    "metadata/Acquisition_instrument/TEM/Detector/exposure", "metadata/TEM/EELS/exposure",
+                    "mapped_parameters/TEM/EELS/exposure", "mapped_parameters/TEM/exposure"});
 }
 
 /// Puts a table of positions in the place of offset and scale; says so if its steps are not even.
@@ -184,12 +190,8 @@ std::unique_ptr<Image> read_signal(hid_t file, const std::string& name, const Op
   if (dims.empty()) hdf5::fail_read(file, name + " is a single value, not an image");
   if (info.refusal.empty()) hdf5::check_readable(data.get());
   const std::vector<std::size_t> signal = read_axes(group.get(), dims, info);
-  // One signal axis means spectra, of energies if the file says EELS or nothing else is said.
-  std::optional<std::size_t> spectrum;
-  if (signal.size() == 1) {
-    const bool unknown = info.signal_type.empty() && info.axes[signal.front()].units.empty();
-    if (info.signal_type == "EELS" || (unknown && dims.size() > 1)) spectrum = signal.front();
-  }
+  // One signal axis means spectra.
+  const std::optional<std::size_t> spectrum = signal.size() == 1 ? std::optional(signal.front()) : std::nullopt;
   const std::vector<std::size_t> order = arrange_axes(info, spectrum, options, only_image);
   return std::make_unique<Hdf5Image>(std::move(info), file, path + "/data", order);
 }

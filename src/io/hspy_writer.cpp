@@ -139,6 +139,13 @@ void write_metadata(hid_t group, const SignalHeader& header) {
   hdf5::set_attribute(original.get(), "elver", header.record_json);
 }
 
+/// A name beside, that no other writer uses.
+fs::path hidden(const fs::path& path) {
+  static std::atomic<unsigned> count{0};
+  return path.parent_path() /
+         text(".%s.%d-%u.partial", path.filename().c_str(), static_cast<int>(::getpid()), count.fetch_add(1));
+}
+
 }  // namespace
 
 SignalHeader header_of(const Image& image) {
@@ -159,17 +166,23 @@ SignalHeader header_of(const Image& image) {
 }
 
 struct HspyWriter::Impl {
-  fs::path path, partial;
-  hdf5::Handle file;
+  /// The hidden file; gone with the writer, whatever happens, unless it was renamed.
+  struct Partial {
+    fs::path path;
+    ~Partial() {
+      std::error_code ignored;
+      fs::remove(path, ignored);
+    }
+  };
+  fs::path path;
+  Partial partial;
+  hdf5::Handle file;  // closed before the hidden file is removed
   std::set<std::string> names;
 
-  explicit Impl(const fs::path& to) : path(to) {
-    static std::atomic<unsigned> count{0};
-    partial = path.parent_path() /
-              text(".%s.%d-%u.partial", path.filename().c_str(), static_cast<int>(::getpid()), count.fetch_add(1));
+  explicit Impl(const fs::path& to) : path(to), partial{hidden(to)} {
     if (path.filename().empty() || fs::is_directory(path)) refuse("it is a folder", "Name a file");
     run([&] {
-      file = hdf5::create_file(partial.string());
+      file = hdf5::create_file(partial.path.string());
       hdf5::set_attribute(file.get(), "file_format", "HyperSpy");
       hdf5::set_attribute(file.get(), "file_format_version", "3.3");
       hdf5::create_group(file.get(), "Experiments");
@@ -177,9 +190,6 @@ struct HspyWriter::Impl {
   }
   ~Impl() {
     if (file) hdf5::give_up(file.get());
-    file = {};
-    std::error_code ignored;
-    fs::remove(partial, ignored);
   }
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
@@ -196,10 +206,10 @@ struct HspyWriter::Impl {
       work();
     } catch (const Error& error) {
       std::string what = error.what();
-      const std::string hidden = partial.string();
-      const std::size_t at = what.find(hidden);
+      const std::string name = partial.path.string();
+      const std::size_t at = what.find(name);
       if (error.kind() != ErrorKind::output || at == std::string::npos) throw;
-      const std::size_t why = what.find('(', at + hidden.size());
+      const std::size_t why = what.find('(', at + name.size());
       const std::size_t end = what.rfind("). ");
       refuse(what.substr(why + 1, end - why - 1), what.substr(end + 3));
     }
@@ -330,7 +340,7 @@ void HspyWriter::add(const SignalHeader& header, const Image& image, const RunCo
 void HspyWriter::commit() {
   impl_->run([&] { hdf5::close_file(std::move(impl_->file)); });
   std::error_code error;
-  fs::rename(impl_->partial, impl_->path, error);
+  fs::rename(impl_->partial.path, impl_->path, error);
   if (error) impl_->refuse(error.message(), "Check the folder, its permissions and the space left");
 }
 
