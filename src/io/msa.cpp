@@ -222,7 +222,7 @@ std::optional<double> seconds(const Content& content, const std::string& name) {
 
 ImageInfo describe(const Content& content, const Spectrum& spectrum, const std::filesystem::path& path) {
   ImageInfo info;
-  info.id = "0";
+  info.id = std::string("0");
   info.title = content.title.empty() ? utf8_of(path.stem().string()) : content.title;
   info.type = NumberType::f64;
   info.signal_type = upper(content.value("SIGNALTYPE")) == "ELS" ? "EELS" : "";
