@@ -1,11 +1,16 @@
 #include "elver/library.hpp"
 
+#include <gmock/gmock.h>
+
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <set>
 
+#include "elver/error.hpp"
 #include "library/geometry.hpp"
 #include "library/instrument.hpp"
+#include "library_fixture.hpp"
 #include "support.hpp"
 
 namespace elver {
@@ -156,11 +161,84 @@ TEST(Instrument, NoiseIsPoisson) {
   EXPECT_NEAR(variance, 9, 4 * 9 * std::sqrt(2.2 / 40000.0));
 }
 
-TEST(Library, NamesWhatIsWrongWithAFile) {
+TEST(Library, ReadsBackWhatWasWritten) {
   const test::TempDir dir;
-  const auto path = dir / "broken.h5";
-  std::ofstream(path) << "not a library";
-  EXPECT_THROW(load_library(path), std::exception);
+  const Library made = test::synthetic_library(1);
+  test::write_library(made, dir / "library.h5");
+  const Library read = load_library(dir / "library.h5");
+  ASSERT_EQ(read.structures.size(), made.structures.size());
+  EXPECT_EQ(read.structures[4].atoms.size(), made.structures[4].atoms.size());
+  EXPECT_EQ(read.structures[4].atoms[3].element, made.structures[4].atoms[3].element);
+  EXPECT_EQ(read.structures[4].lithiation, made.structures[4].lithiation);
+  ASSERT_EQ(read.subshells.size(), made.subshells.size());
+  for (std::size_t s = 0; s < made.subshells.size(); ++s) {
+    EXPECT_EQ(read.subshells[s].name, made.subshells[s].name);
+    EXPECT_NEAR(read.subshells[s].onset_ev, made.subshells[s].onset_ev, 1e-9);
+    for (std::size_t i = 0; i < made.subshells[s].points; ++i) {
+      // The same grid, up to the rounding of its energies: a linear step between points of 0.1 eV.
+      ASSERT_NEAR(read.subshells[s].spectrum(2)[i], made.subshells[s].spectrum(2)[i], 1e-4);
+    }
+  }
+}
+
+/// A file that is wrong in one way must give Error{input} that names the way.
+struct Wrong {
+  const char* how;
+  void (*spoil)(Library& library);
+  const char* says;
+};
+void PrintTo(const Wrong& wrong, std::ostream* out) { *out << wrong.how; }
+
+class MalformedLibrary : public testing::TestWithParam<Wrong> {};
+
+TEST_P(MalformedLibrary, IsRefusedInWords) {
+  const test::TempDir dir;
+  Library library = test::synthetic_library(1);
+  GetParam().spoil(library);
+  test::write_library(library, dir / "library.h5");
+  try {
+    static_cast<void>(load_library(dir / "library.h5"));
+    FAIL() << "it was read";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::input);
+    EXPECT_THAT(error.what(), testing::HasSubstr(GetParam().says));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Library, MalformedLibrary,
+    testing::Values(
+        Wrong{"structure out of range", [](Library& l) { l.subshells[0].sites[3].structure = 99; }, "structure 99"},
+        Wrong{"structure wraps around", [](Library& l) { l.subshells[0].sites[3].structure = 0xffffffff; },
+              "structure -1"},
+        Wrong{"atom out of range", [](Library& l) { l.subshells[0].sites[3].atom = 4000; }, "atom 4000"},
+        Wrong{"atom of another element", [](Library& l) { l.subshells[0].sites[3].atom = 0; }, "names an atom of"},
+        Wrong{"not a number", [](Library& l) { l.subshells[0].cross_section[700] = std::nanf(""); }, "not finite"},
+        Wrong{"energies stand still", [](Library& l) { l.subshells[0].step_ev = 0; }, "do not rise"},
+        Wrong{"energies without end", [](Library& l) { l.subshells[0].step_ev = 1e7; }, "span"},
+        Wrong{"edge outside", [](Library& l) { l.subshells[0].onset_ev = 100; }, "lies outside"},
+        Wrong{"no jump", [](Library& l) { l.subshells[0].jump[2] = 0; }, "norm of spectrum 2 is 0"},
+        Wrong{"absurd lithiation", [](Library& l) { l.structures[1].lithiation = -3; }, "lithiation is -3"},
+        Wrong{"no metal",
+              [](Library& l) {
+                l.structures[1].atoms = {Atom{"O", {0, 0, 0}, -2}};
+              },
+              "no transition metal"},
+        Wrong{"no spectra", [](Library& l) { l.subshells.clear(); }, "no group spectra"},
+        Wrong{"name of no edge", [](Library& l) { l.subshells[0].name = "OK"; }, "ELEMENT_EDGE"}),
+    [](const auto& tested) {
+      std::string name = tested.param.how;
+      std::replace(name.begin(), name.end(), ' ', '_');
+      return name;
+    });
+
+TEST(Library, RefusesWhatIsNoLibrary) {
+  const test::TempDir dir;
+  std::ofstream(dir / "text.h5") << "not a library";
+  EXPECT_THROW(static_cast<void>(load_library(dir / "text.h5")), Error);
+  static_cast<void>(hdf5::create_file((dir / "empty.h5").string()));
+  EXPECT_THROW(static_cast<void>(load_library(dir / "empty.h5")), Error);
+  EXPECT_THROW(static_cast<void>(load_library(dir / "absent.h5")), Error);
 }
 
 TEST(Library, ReadsTheNmcLibrary) {

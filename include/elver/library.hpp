@@ -69,6 +69,7 @@ struct Subshell {
 /// Structures and site spectra: what models and phantoms are made of.
 struct Library {
   std::string title;
+  std::string sha256;  ///< of the file; "" where it was made in memory
   std::vector<Structure> structures;
   std::vector<Subshell> subshells;  ///< in the order of their onsets
 

@@ -38,7 +38,7 @@ struct InstrumentRange {
   double jitter_metal_sigma_ev = 0.1;   ///< normal, one draw an element
   double continuum_low = 2.5, continuum_high = 4.0;
   double background_low = 2.2, background_high = 3.6;
-  double jump_low = 0.3, jump_high = 2.0;  ///< log-uniform
+  double jump_low = 0.2, jump_high = 2.0;  ///< log-uniform
   double thickness_low = 0.0, thickness_high = 0.8;
   double dose_low = 30.0, dose_high = 30'000.0;  ///< counts per channel, log-uniform
 };

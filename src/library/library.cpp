@@ -6,6 +6,7 @@
 #include "elver/error.hpp"
 #include "io/hdf5.hpp"
 #include "library/instrument.hpp"
+#include "model/sha256.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -205,6 +206,7 @@ Library load_library(const std::filesystem::path& path) {
   const hdf5::Handle file = hdf5::open_file(path.string());
   Library out;
   out.title = hdf5::string_attribute(file.get(), "title");
+  out.sha256 = sha256_of_file(path);
   for (const char* part : {"structures", "spectra"}) {
     if (!hdf5::exists(file.get(), part)) malformed(path.string(), std::string("it has no group ") + part);
   }

@@ -145,7 +145,7 @@ std::string facts(const Library& library, const TrainOptions& options, const Tra
                       {"held_out_specimens", s.held_out_specimens}});
   }
   const nlohmann::ordered_json out{
-      {"library", {{"title", library.title}, {"structures", library.structures.size()}}},
+      {"library", {{"title", library.title}, {"sha256", library.sha256}, {"structures", library.structures.size()}}},
       {"split",
        {{"by", "structure, symmetry copies together"},
         {"held_out_structures", std::count(held_out.begin(), held_out.end(), 1)},
