@@ -1,6 +1,5 @@
 #include <oneapi/tbb/info.h>
 #include <oneapi/tbb/parallel_for.h>
-#include <oneapi/tbb/task_arena.h>
 
 #include <algorithm>
 #include <mutex>
@@ -8,6 +7,7 @@
 
 #include "elver/engine.hpp"
 #include "elver/error.hpp"
+#include "types/arena.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -43,8 +43,7 @@ void for_each_tile(const Image& image, ChannelRange channels, const RunContext& 
   std::mutex progress_mutex;
   if (context.progress != nullptr) context.progress->begin(stage, total, "px");
 
-  oneapi::tbb::task_arena arena(static_cast<int>(context.thread_count()));
-  arena.execute([&] {
+  in_arena(context, [&] {
     oneapi::tbb::parallel_for(std::uint64_t{0}, tiles, [&](std::uint64_t i) {
       context.check_interrupt();
       const PixelRange pixels{i * step, std::min(total, (i + 1) * step)};

@@ -1,7 +1,6 @@
 #include "train/dataset.hpp"
 
 #include <oneapi/tbb/parallel_for.h>
-#include <oneapi/tbb/task_arena.h>
 
 #include <array>
 #include <cmath>
@@ -13,6 +12,7 @@
 #include "elver/error.hpp"
 #include "library/instrument.hpp"
 #include "train/random.hpp"
+#include "types/arena.hpp"
 
 namespace elver::train {
 namespace {
@@ -134,8 +134,7 @@ std::vector<float> simulate_features(const Model& skeleton, const Library& libra
       context.progress->advance(rows.size());
     }
   };
-  oneapi::tbb::task_arena arena(static_cast<int>(context.thread_count()));
-  arena.execute([&] { oneapi::tbb::parallel_for(std::size_t{0}, kAxes * kPieces, work); });
+  in_arena(context, [&] { oneapi::tbb::parallel_for(std::size_t{0}, kAxes * kPieces, work); });
   context.check_interrupt();
   if (context.progress != nullptr) context.progress->end();
   return out;

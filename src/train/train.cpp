@@ -1,7 +1,6 @@
 #include "elver/train.hpp"
 
 #include <oneapi/tbb/parallel_for.h>
-#include <oneapi/tbb/task_arena.h>
 
 #include <algorithm>
 #include <chrono>
@@ -14,6 +13,7 @@
 #include "library/instrument.hpp"
 #include "train/dataset.hpp"
 #include "train/xgboost_api.hpp"
+#include "types/arena.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -232,8 +232,7 @@ TrainedModel train_model(const Library& library, const TrainOptions& options, co
   start = Clock::now();
   if (context.progress != nullptr) context.progress->begin("training", total_rounds, "rounds");
   std::mutex progress;
-  oneapi::tbb::task_arena arena(static_cast<int>(context.thread_count()));
-  arena.execute([&] {
+  in_arena(context, [&] {
     oneapi::tbb::parallel_for(
         oneapi::tbb::blocked_range<std::size_t>(0, jobs.size(), 1),
         [&](const auto& range) {
