@@ -1,7 +1,131 @@
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
 #include "cli/commands.hpp"
+#include "cli/common.hpp"
+#include "elver/error.hpp"
+#include "elver/version.hpp"
 
 namespace elver::cli {
+namespace {
 
-void add_calibrate(CLI::App& /*program*/) {}
+using Json = nlohmann::ordered_json;
+
+struct CalibrateOptions {
+  InputOptions input;
+  RunOptions run;
+  std::string out;
+};
+
+Json axis_json(const EnergyAxis& axis) {
+  return {{"offset_ev", axis.offset_ev}, {"dispersion_ev", axis.dispersion_ev}, {"channels", axis.size}};
+}
+
+double gain(const Calibration& found) { return found.after.dispersion_ev / found.before.dispersion_ev; }
+
+/// The axis as it was and is, and the marks that it was made from.
+Json result_json(const Calibration& found) {
+  Json residuals = Json::object(), marks = Json::array();
+  for (const MarkResidual& mark : found.marks) {
+    residuals[mark.feature] = mark.residual_ev;
+    marks.push_back({{"feature", mark.feature},
+                     {"wanted_ev", mark.wanted_ev},
+                     {"found_ev", mark.found_ev},
+                     {"residual_ev", mark.residual_ev}});
+  }
+  return {{"offset_ev", found.after.offset_ev},
+          {"dispersion_ev", found.after.dispersion_ev},
+          {"gain", gain(found)},
+          {"residual_ev", residuals},
+          {"marks", marks},
+          {"before", axis_json(found.before)},
+          {"after", axis_json(found.after)}};
+}
+
+void print_table(const Calibration& found) {
+  if (!found.marks.empty()) {
+    std::printf("%-8s %12s %12s %14s\n", "mark", "wanted (eV)", "found (eV)", "residual (eV)");
+    for (const MarkResidual& mark : found.marks) {
+      std::printf("%-8s %12.2f %12.2f %+14.2f\n", mark.feature.c_str(), mark.wanted_ev, mark.found_ev,
+                  mark.residual_ev);
+    }
+  }
+  std::printf("%-11s %14s %14s\n", "", "before", "after");
+  std::printf("%-11s %14.4f %14.4f eV\n", "offset", found.before.offset_ev, found.after.offset_ev);
+  std::printf("%-11s %14.6f %14.6f eV per channel\n", "dispersion", found.before.dispersion_ev,
+              found.after.dispersion_ev);
+  std::printf("%-11s %14s %14.5f\n", "gain", "", gain(found));
+}
+
+void write(const CalibrateOptions& options, const Image& image, const Json& result, const RunContext& context) {
+  std::error_code ignored;
+  if (std::filesystem::equivalent(options.input.file, options.out, ignored)) {
+    throw Error(ErrorKind::usage, "cannot write " + options.out, "it is the file that is read",
+                "Give another name with --out");
+  }
+  SignalHeader header = header_of(image);
+  const Json record{{"program", "elver " + version()},
+                    {"command", "calibrate"},
+                    {"file", options.input.file},
+                    {"dataset", image.info().id},
+                    {"energy_axis", result}};
+  header.record_json = record.dump(-1, ' ', false, Json::error_handler_t::replace);
+  HspyWriter writer(options.out);
+  writer.add(header, image, context);
+  writer.commit();
+}
+
+void calibrate(const CalibrateOptions& options) {
+  const InputOptions& input = options.input;
+  if (input.marks.empty() && !input.open.offset_ev && !input.open.dispersion_ev) {
+    throw Error(ErrorKind::usage, "nothing to calibrate by",
+                "neither --mark nor --offset-ev nor --dispersion-ev was given",
+                "Say where a feature is wanted, for example --mark Mn_L3=642.0");
+  }
+  if (!options.out.empty() && std::filesystem::path(options.out).extension() != ".hspy") {
+    throw Error(ErrorKind::usage, "cannot write " + options.out, "elver writes HyperSpy files",
+                "End the name in .hspy");
+  }
+  const Run run(options.run);
+  std::optional<Calibration> found;
+  const std::unique_ptr<Image> image = open_input(input, run.context(), &found);
+  if (!found) {
+    OpenOptions as_it_is = input.open;
+    as_it_is.offset_ev.reset();
+    as_it_is.dispersion_ev.reset();
+    const std::unique_ptr<Image> plain = open_image(input.file, as_it_is);
+    const bool in_ev = plain->info().axes.back().units == "eV";  // energy() refuses an axis without calibration
+    found = Calibration{in_ev ? plain->energy() : image->energy(), image->energy(), {}};
+  }
+  Json result = result_json(*found);
+  if (!options.out.empty()) write(options, *image, result, run.context());
+  if (options.run.json) {
+    if (!options.out.empty()) result["out"] = options.out;
+    std::printf("%s\n", result.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+  } else if (!options.run.quiet) {
+    print_table(*found);
+    if (!options.out.empty()) std::printf("wrote %s\n", options.out.c_str());
+  }
+}
+
+}  // namespace
+
+void add_calibrate(CLI::App& program) {
+  CLI::App* command = program.add_subcommand("calibrate", "Put the energy axis right by features of the mean spectrum");
+  auto options = std::make_shared<CalibrateOptions>();
+  add_input(*command, options->input);
+  command->add_option("--out", options->out, "The .hspy file to write, with the corrected axis");
+  add_run(*command, options->run);
+  command->footer(
+      "What the energy of a mark means: L3, L2, M5, M4: the maximum of the white line. O_K, F_K: the onset of the "
+      "main\n"
+      "rise, past the pre-peak of oxides. Other K and L edges: the onset of the first rise. An onset is where the "
+      "tangent\n"
+      "at the steepest ascent meets the lowest level before it. One mark moves the axis, two or more give offset and "
+      "gain.\n"
+      "Example: elver calibrate cathode.dm3 --mark Mn_L3=642.0 --mark O_K=532.0 --out calibrated.hspy");
+  command->callback([options] { calibrate(*options); });
+}
 
 }  // namespace elver::cli

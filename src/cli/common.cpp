@@ -77,7 +77,7 @@ CLI::Option_group* add_file(CLI::App& command, InputOptions& options) {
 void add_input(CLI::App& command, InputOptions& options) {
   CLI::Option_group* group = add_file(command, options);
   group->add_option("--mark", options.marks, "FEATURE=ENERGY (eV): put the axis right so that the feature, found in the mean "
-                    "spectrum, lies there; for example --mark Mn_L3=642.0 --mark Ni_L3=855.0")->allow_extra_args(false);
+                    "spectrum, lies there; for example --mark Mn_L3=642.0 --mark Ni_L3=855.0 (what is found: elver calibrate --help)")->allow_extra_args(false);
 }
 
 std::unique_ptr<Image> open_input(const InputOptions& options, const RunContext& context,

@@ -2,6 +2,7 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <optional>
 
 #include "elver/energy.hpp"
 #include "elver/error.hpp"
@@ -16,15 +17,17 @@ using energy::Candidate;
 using energy::Feature;
 using energy::FeatureKind;
 
-constexpr double kReachEv = 40.0;            ///< a feature is looked for this far from where it is wanted,
-constexpr double kReachShare = 0.06;         ///< or this share of its energy, if that is more
-constexpr double kNearEv = 6.0;              ///< where it is looked for again on the corrected axis
-constexpr double kLeastEvidence = 10.0;      ///< noise alone reaches 8 somewhere in a hundred places
-constexpr double kNominalEv = 20.0;          ///< a mark further from the nominal energy is a slip of the pen
+constexpr double kReachEv = 40.0;        ///< a feature is looked for this far from where it is wanted,
+constexpr double kReachShare = 0.06;     ///< or this share of its energy, if that is more
+constexpr double kNearEv = 6.0;          ///< where it is looked for again on the corrected axis
+constexpr double kLeastEvidence = 10.0;  ///< noise alone reaches 8 somewhere in a hundred places
+constexpr double kUnmovedEv = 0.005;     ///< an axis that would move less is right already
+constexpr double kSettledEv = 0.001;     ///< less than any mark means
+constexpr double kNominalEv = 20.0;      ///< a mark further from the nominal energy is a slip of the pen
 constexpr double kLeastGain = 0.8, kMostGain = 1.25;
-constexpr double kMostResidualEv = 3.0;      ///< chemical shifts and the marks' own errors are smaller
+constexpr double kMostResidualEv = 3.0;  ///< chemical shifts and the marks' own errors are smaller
 constexpr double kShiftEv = 20.0, kGain = 0.05, kResidualEv = 1.0;  ///< how wrong axes and marks usually are
-constexpr double kDecided = 3.0;             ///< ln of the odds below which two explanations are as good
+constexpr double kDecided = 3.0;  ///< ln of the odds below which two explanations are as good
 
 struct Line {
   double offset = 0.0, gain = 1.0;  ///< energy wanted = offset + gain * energy on the axis as it is
@@ -46,6 +49,12 @@ Line fit_line(std::span<const double> found, std::span<const double> wanted) {
   return {mean_wanted - gain * mean_found, gain};
 }
 
+/// How far two axes are apart, at most.
+double farthest(const EnergyAxis& a, const EnergyAxis& b) {
+  const auto end = static_cast<double>(a.size);
+  return std::max(std::abs(a.energy(0) - b.energy(0)), std::abs(a.energy(end) - b.energy(end)));
+}
+
 /// One way to explain the marks: a candidate each.
 struct Explanation {
   double score = -std::numeric_limits<double>::infinity();
@@ -53,8 +62,8 @@ struct Explanation {
 };
 
 /// Scores a choice of candidates: their evidence, less the price of an unusual axis and of residuals.
-Explanation explain(const EnergyAxis& axis, std::span<const Mark> marks, const std::vector<std::vector<Candidate>>& candidates,
-                    std::span<const std::size_t> choice) {
+Explanation explain(const EnergyAxis& axis, std::span<const Mark> marks,
+                    const std::vector<std::vector<Candidate>>& candidates, std::span<const std::size_t> choice) {
   Explanation out;
   std::vector<double> wanted;
   double score = 0, mean_shift = 0;
@@ -82,7 +91,8 @@ std::vector<Explanation> explanations(const EnergyAxis& axis, std::span<const Ma
   std::vector<Explanation> out;
   std::vector<std::size_t> choice(marks.size(), 0);
   if (marks.size() == 1) {
-    for (choice[0] = 0; choice[0] < candidates[0].size(); ++choice[0]) out.push_back(explain(axis, marks, candidates, choice));
+    for (choice[0] = 0; choice[0] < candidates[0].size(); ++choice[0])
+      out.push_back(explain(axis, marks, candidates, choice));
     return out;
   }
   for (std::size_t a = 0; a < marks.size(); ++a) {
@@ -96,7 +106,8 @@ std::vector<Explanation> explanations(const EnergyAxis& axis, std::span<const Ma
           for (std::size_t m = 0; m < marks.size(); ++m) {
             double best = -std::numeric_limits<double>::infinity();
             for (std::size_t c = 0; c < candidates[m].size(); ++c) {
-              const double residual = line.offset + line.gain * axis.energy(candidates[m][c].channel) - marks[m].energy_ev;
+              const double residual =
+                  line.offset + line.gain * axis.energy(candidates[m][c].channel) - marks[m].energy_ev;
               const double score = candidates[m][c].evidence - 0.5 * residual * residual / (kResidualEv * kResidualEv);
               if (score > best) {
                 best = score;
@@ -127,7 +138,8 @@ std::vector<Feature> features_of(std::span<const Mark> marks) {
   for (const Mark& mark : marks) {
     const std::optional<Feature> feature = energy::find_feature(mark.feature);
     if (!feature) {
-      throw Error(ErrorKind::usage, "--mark " + mark.feature, "not a feature that elver knows", "Known are: " + energy::feature_names());
+      throw Error(ErrorKind::usage, "--mark " + mark.feature, "not a feature that elver knows",
+                  "Known are: " + energy::feature_names());
     }
     for (const Feature& other : features) {
       if (other.name == feature->name) {
@@ -136,26 +148,28 @@ std::vector<Feature> features_of(std::span<const Mark> marks) {
     }
     if (!(std::abs(mark.energy_ev - feature->energy_ev) <= kNominalEv)) {
       throw Error(ErrorKind::mismatch, text("--mark %s=%g is absurd", mark.feature.c_str(), mark.energy_ev),
-                  text("%s lies near %g eV", mark.feature.c_str(), feature->energy_ev), "Give the energy at which it is wanted, in eV");
+                  text("%s lies near %g eV", mark.feature.c_str(), feature->energy_ev),
+                  "Give the energy at which it is wanted, in eV");
     }
     features.push_back(*feature);
   }
   return features;
 }
 
-/// The energies of the marked features on this axis.
-Explanation find(const EnergyAxis& axis, std::span<const double> spectrum, std::span<const Mark> marks,
-                 std::span<const Feature> features, bool again) {
+/// The energies of the marked features on this axis. `again`: near where they are wanted; nothing if one is lost.
+std::optional<Explanation> find(const EnergyAxis& axis, std::span<const double> spectrum, std::span<const Mark> marks,
+                                std::span<const Feature> features, bool again) {
   std::vector<std::vector<Candidate>> candidates;
   for (std::size_t m = 0; m < marks.size(); ++m) {
     const double wanted = marks[m].energy_ev;
     const double reach = again ? kNearEv : std::min(std::max(kReachEv, kReachShare * wanted), 0.25 * wanted);
     candidates.push_back(energy::find_candidates(axis, spectrum, features[m], wanted, reach,
                                                  again ? 0.5 * kLeastEvidence : kLeastEvidence));
+    if (candidates.back().empty() && again) return std::nullopt;
     if (candidates.back().empty()) {
       throw Error(ErrorKind::mismatch, "cannot find " + marks[m].feature + " in the mean spectrum",
-                  text("nothing like it between %.0f and %.0f eV on an axis from %.1f to %.1f eV", wanted - reach, wanted + reach,
-                       axis.offset_ev, axis.energy(static_cast<double>(axis.size) - 1)),
+                  text("nothing like it between %.0f and %.0f eV on an axis from %.1f to %.1f eV", wanted - reach,
+                       wanted + reach, axis.offset_ev, axis.energy(static_cast<double>(axis.size) - 1)),
                   "Leave this mark out, or bring the axis nearer with --offset-ev and --dispersion-ev");
     }
   }
@@ -163,9 +177,11 @@ Explanation find(const EnergyAxis& axis, std::span<const double> spectrum, std::
   const auto by_score = [](const Explanation& a, const Explanation& b) { return a.score < b.score; };
   const auto best = std::max_element(all.begin(), all.end(), by_score);
   if (best == all.end() || !std::isfinite(best->score)) {
+    if (again) return std::nullopt;
     std::string nearest;
     for (std::size_t m = 0; m < marks.size(); ++m) {
-      nearest += text("%s%s at %.1f eV", m > 0 ? ", " : "", marks[m].feature.c_str(), axis.energy(candidates[m].front().channel));
+      nearest += text("%s%s at %.1f eV", m > 0 ? ", " : "", marks[m].feature.c_str(),
+                      axis.energy(candidates[m].front().channel));
     }
     throw Error(ErrorKind::mismatch, "the marks do not fit the mean spectrum",
                 text("found %s: no gain between %g and %g puts them right", nearest.c_str(), kLeastGain, kMostGain),
@@ -174,7 +190,8 @@ Explanation find(const EnergyAxis& axis, std::span<const double> spectrum, std::
   for (const Explanation& other : all) {
     double apart = 0;
     if (other.score < best->score - kDecided) continue;
-    for (std::size_t m = 0; m < marks.size(); ++m) apart = std::max(apart, std::abs(other.found_ev[m] - best->found_ev[m]));
+    for (std::size_t m = 0; m < marks.size(); ++m)
+      apart = std::max(apart, std::abs(other.found_ev[m] - best->found_ev[m]));
     if (apart > kMostResidualEv) {
       throw Error(ErrorKind::mismatch, "the marks are ambiguous",
                   "as likely are " + positions(marks, *best) + " and " + positions(marks, other),
@@ -196,14 +213,16 @@ Mark parse_mark(const std::string& value) {
     const auto [rest, code] = std::from_chars(begin, end, mark.energy_ev);
     if (code == std::errc{} && rest == end && std::isfinite(mark.energy_ev) && mark.energy_ev > 0) return mark;
   }
-  throw Error(ErrorKind::usage, "--mark " + value, "not a mark", "Write FEATURE=ENERGY in eV, for example --mark Mn_L3=642.0");
+  throw Error(ErrorKind::usage, "--mark " + value, "not a mark",
+              "Write FEATURE=ENERGY in eV, for example --mark Mn_L3=642.0");
 }
 
 Calibration calibrate(const EnergyAxis& axis, std::span<const double> mean_spectrum, std::span<const Mark> marks) {
   Calibration out{axis, axis, {}};
   if (marks.empty()) return out;
   const std::vector<Feature> features = features_of(marks);
-  if (!(axis.dispersion_ev > 0) || !std::isfinite(axis.offset_ev) || axis.size < 16 || mean_spectrum.size() != axis.size) {
+  if (!(axis.dispersion_ev > 0) || !std::isfinite(axis.offset_ev) || axis.size < 16 ||
+      mean_spectrum.size() != axis.size) {
     throw Error(ErrorKind::mismatch, "cannot calibrate this energy axis",
                 text("%zu channels of %g eV from %g eV", axis.size, axis.dispersion_ev, axis.offset_ev),
                 "Give --offset-ev and --dispersion-ev");
@@ -219,16 +238,18 @@ Calibration calibrate(const EnergyAxis& axis, std::span<const double> mean_spect
   // How features are looked for depends on the axis a little, so they are looked for again on the corrected one until
   // nothing moves: then calibrating the result changes nothing.
   for (int round = 0; round < 8; ++round) {
-    const Explanation explanation = find(out.after, mean_spectrum, marks, features, round > 0);
-    const Line line = fit_line(explanation.found_ev, wanted);
-    const EnergyAxis next{line.offset + line.gain * out.after.offset_ev, line.gain * out.after.dispersion_ev, axis.size};
+    const std::optional<Explanation> explanation = find(out.after, mean_spectrum, marks, features, round > 0);
+    if (!explanation) break;
+    const Line line = fit_line(explanation->found_ev, wanted);
+    const EnergyAxis next{line.offset + line.gain * out.after.offset_ev, line.gain * out.after.dispersion_ev,
+                          axis.size};
     found.clear();
-    for (const double e : explanation.found_ev) found.push_back(axis.energy(out.after.channel(e)));
-    const auto moved = [&](double channel) { return std::abs(next.energy(channel) - out.after.energy(channel)); };
-    const bool settled = std::max(moved(0), moved(static_cast<double>(axis.size))) < 1e-3;
-    if (round == 0 || !settled) out.after = next;
+    for (const double e : explanation->found_ev) found.push_back(axis.energy(out.after.channel(e)));
+    const bool settled = farthest(out.after, next) < kSettledEv;
+    out.after = next;
     if (settled) break;
   }
+  if (farthest(axis, out.after) < kUnmovedEv) out.after = axis;
   const double gain = out.after.dispersion_ev / axis.dispersion_ev;
   double largest = 0;
   std::string listing;
@@ -240,7 +261,8 @@ Calibration calibrate(const EnergyAxis& axis, std::span<const double> mean_spect
   }
   if (largest > kMostResidualEv || !(gain >= kLeastGain && gain <= kMostGain)) {
     throw Error(ErrorKind::mismatch, "no straight axis fits the marks",
-                text("gain %.4f, residuals %s", gain, listing.c_str()), "Check the energies wanted, or leave out the mark that is far off");
+                text("gain %.4f, residuals %s", gain, listing.c_str()),
+                "Check the energies wanted, or leave out the mark that is far off");
   }
   return out;
 }

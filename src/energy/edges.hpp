@@ -15,7 +15,7 @@ enum class FeatureKind {
 
 struct Feature {
   std::string_view name;
-  double energy_ev;   ///< nominal; only says where the feature may be expected
+  double energy_ev;  ///< nominal; only says where the feature may be expected
   FeatureKind kind;
   double partner_ev;  ///< white lines: nominal energy of the other line of the spin-orbit pair
   bool second() const { return kind == FeatureKind::white_line && partner_ev < energy_ev; }

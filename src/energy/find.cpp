@@ -8,17 +8,19 @@
 namespace elver::energy {
 namespace {
 
-constexpr double kIntervalEv = 1.0;     ///< the likeness is judged on intervals this wide
+constexpr double kIntervalEv = 1.0;                  ///< the likeness is judged on intervals this wide
 constexpr double kWhiteLinesEv[] = {0.9, 1.7, 2.5};  ///< standard deviations of white lines as spectrometers show them
-constexpr double kFinestEv = 1.0;       ///< smoothing (standard deviation) in which a position is read
-constexpr double kCoarsestEv = 2.0;     ///< and in which it is looked for first
-constexpr double kProminence = 0.15;    ///< of the main maximum's height: what makes an earlier maximum count
+constexpr double kFinestEv = 1.0;                    ///< smoothing (standard deviation) in which a position is read
+constexpr double kCoarsestEv = 2.0;                  ///< and in which it is looked for first
+constexpr double kProminence = 0.15;  ///< of the main maximum's height: what makes an earlier maximum count
 constexpr double kLinesExplain = 0.82, kOnsetExplains = 0.4;  ///< least share of what is more than noise
 
 double step(double distance_ev, double width_ev) {
   return 0.5 * (1.0 + std::erf(distance_ev / width_ev / std::numbers::sqrt2));
 }
-double bell(double distance_ev, double width_ev) { return std::exp(-0.5 * distance_ev * distance_ev / (width_ev * width_ev)); }
+double bell(double distance_ev, double width_ev) {
+  return std::exp(-0.5 * distance_ev * distance_ev / (width_ev * width_ev));
+}
 
 /// The spectrum in intervals of about 1 eV, or of one channel where these are wider.
 struct Coarse {
@@ -57,7 +59,8 @@ Coarse coarsen(const EnergyAxis& axis, std::span<const double> spectrum) {
 
 /// What is looked at around an edge whose first line or onset lies at `first_ev`.
 EnergyWindow surroundings(const Feature& feature, double splitting_ev, double first_ev) {
-  return {first_ev - std::min(25.0, 0.2 * feature.energy_ev), first_ev + std::min(20.0, 0.2 * feature.energy_ev) + splitting_ev};
+  return {first_ev - std::min(25.0, 0.2 * feature.energy_ev),
+          first_ev + std::min(20.0, 0.2 * feature.energy_ev) + splitting_ev};
 }
 
 /// Its channels, as far as the axis goes.
@@ -104,7 +107,8 @@ Likeness compare(const Coarse& coarse, const Feature& feature, double splitting_
   // What no edge looks like: a hole; one line much weaker than its partner; a step that dwarfs its white line.
   if (lines) {
     const double line = with(3), partner = with(4), edge = with(5);
-    if (!(line > 0) || partner < 0.05 * line || partner > 1.6 * line || edge < -0.3 * line || edge > 1.2 * line) return {};
+    if (!(line > 0) || partner < 0.05 * line || partner > 1.6 * line || edge < -0.3 * line || edge > 1.2 * line)
+      return {};
   } else if (with(3) < 0 || with(4) < 0) {
     return {};
   }

@@ -17,8 +17,8 @@ struct Candidate {
 /// first; may be empty.
 /// An edge is a Gaussian for each white line and a step, or a step with a hump, on a smooth background; each place is
 /// judged by how much of the spectrum around it (weighted as Poisson counts) the edge explains that the background
-/// does not: n/2 ln(RSS_without / RSS_with), with n the number of 1 eV intervals, so that neither a high dose nor a fine
-/// dispersion makes a poor likeness look certain. `spectrum` must be finite.
+/// does not: n/2 ln(RSS_without / RSS_with), with n the number of 1 eV intervals, so that neither a high dose nor a
+/// fine dispersion makes a poor likeness look certain. `spectrum` must be finite.
 std::vector<Candidate> find_candidates(const EnergyAxis& axis, std::span<const double> spectrum, const Feature& feature,
                                        double expected_ev, double reach_ev, double least_evidence);
 
