@@ -3,6 +3,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "elver/error.hpp"
 #include "elver/maps.hpp"
 #include "elver/report.hpp"
 #include "maps/stopwatch.hpp"
@@ -47,6 +48,18 @@ void print_summary(const MapResult& result, const Options& options, std::size_t 
               (std::filesystem::path(options.out) / "maps.hspy").c_str());
 }
 
+/// The energy axis as the file has it, where --offset-ev or --dispersion-ev put another in its place.
+std::optional<EnergyAxis> axis_in_file(const InputOptions& input) {
+  if (!input.open.offset_ev && !input.open.dispersion_ev) return std::nullopt;
+  OpenOptions plain = input.open;
+  plain.offset_ev = plain.dispersion_ev = std::nullopt;
+  try {
+    return open_image(input.file, plain)->energy();
+  } catch (const Error&) {
+    return std::nullopt;  // it has none of its own
+  }
+}
+
 void map(const Options& options) {
   const Stopwatch before;
   const Run run(options.run);
@@ -63,6 +76,7 @@ void map(const Options& options) {
 
   const Model model = load_model(options.model);
   const std::unique_ptr<Image> image = open_input(options.input, run.context(), &record.calibration);
+  record.axis_in_file = axis_in_file(options.input);
   OutputSet out(options.out);
   std::vector<std::uint8_t> mask;
   if (options.mask.automatic || options.mask.minimum_counts >= 0) mask = make_mask(*image, options.mask, run.context());
