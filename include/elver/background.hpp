@@ -1,8 +1,15 @@
 #pragma once
+#include <array>
 #include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
 #include <string_view>
+#include <vector>
 
 #include "elver/energy_axis.hpp"
+#include "elver/image.hpp"
+#include "elver/run_context.hpp"
 
 namespace elver {
 
@@ -18,7 +25,12 @@ std::string_view name_of(BackgroundMethod method);
 
 /// What became of a pixel, or of one edge in it. The numbers are written into files.
 enum class PixelStatus : std::uint8_t {
-  ok = 0, masked = 1, not_finite = 2, non_positive_window = 3, too_few_counts = 4, r_out_of_range = 5,
+  ok = 0,
+  masked = 1,
+  not_finite = 2,
+  non_positive_window = 3,
+  too_few_counts = 4,
+  r_out_of_range = 5,
   edge_absent = 6  ///< no signal above 3 standard errors: predicted all the same, with the absent-edge rule
 };
 inline constexpr std::size_t status_count = 7;
@@ -29,9 +41,13 @@ constexpr bool failed(PixelStatus s) { return s != PixelStatus::ok && s != Pixel
 
 struct BackgroundOptions {
   BackgroundMethod method = BackgroundMethod::poisson_ml;
-  double minimum_counts = 10.0;  ///< sum over the fit window, in electrons (counts / phi), below which a fit is too_few_counts
-  double r_minimum = -40.0;  ///< wide, because at few counts r scatters widely around the truth, and leaving out the one
-  double r_maximum = 50.0;   ///< tail that a narrow limit cuts would bias the maps
+  double minimum_counts =
+      10.0;  ///< sum over the fit window, in electrons (counts / phi), below which a fit is too_few_counts
+  /// An r beyond these limits by more than `r_standard_errors` of its own standard errors is r_out_of_range. Few counts
+  /// scatter r widely around the truth: to cut off one tail of that scatter would bias the maps.
+  double r_minimum = -2.0;
+  double r_maximum = 12.0;
+  double r_standard_errors = 4.0;  ///< 0: the limits hold as they are
   /// Variance of a count over its mean: 1 for electrons, the gain for counts that a camera scaled, 1/n for a mean of n.
   /// 0: each pixel decides, see EdgeFit::phi. A and r hardly depend on it; the errors, the bias correction and the
   /// limit of counts do.
@@ -40,8 +56,8 @@ struct BackgroundOptions {
 
 /// One edge of one pixel. NaN in every float where status says failed.
 struct EdgeFit {
-  float A = 0;                   ///< counts per channel at 1 eV: background(E) = A * E^-r, E in eV. Saturates at the
-                                 ///< largest float, which r beyond about 13 reaches at 500 eV
+  float A = 0;  ///< counts per channel at 1 eV: background(E) = A * E^-r, E in eV. Saturates at the
+                ///< largest float, which r beyond about 13 reaches at 500 eV
   float r = 0;
   float reduced_chi_square = 0;  ///< Pearson, over the fit window
   float background = 0;          ///< sum over the signal window, counts
@@ -53,5 +69,33 @@ struct EdgeFit {
   float phi = 1;
   PixelStatus status = PixelStatus::ok;
 };
+
+/// One edge to look at without a model: where its background is fitted and where its signal is summed.
+struct BackgroundJob {
+  EnergyWindow fit, signal;
+  BackgroundOptions options;
+  std::vector<std::uint8_t> mask;  ///< one byte a pixel, or empty
+};
+
+struct BackgroundResult {
+  std::vector<EdgeFit> fits;  ///< [pixel]
+  std::array<std::uint64_t, status_count> status_counts{};
+  /// Of the pixels that have a value; NaN if none has.
+  double median_A = 0, median_r = 0, median_reduced_chi_square = 0, median_phi = 0;
+};
+
+/// Fits one edge in every pixel. The statuses are those of the fit alone: never edge_absent.
+/// Throws Error{mismatch} when the windows do not fit the image's energy axis.
+BackgroundResult fit_background(const Image& image, const BackgroundJob& job, const RunContext& context);
+
+/// The image's whole spectra minus the background of one edge (float32, the image's own axes), made when they are read:
+/// channels at and below 0 eV as they are, NaN where the fit failed. `image` must outlive it.
+std::unique_ptr<Image> net_image(const Image& image, const BackgroundJob& job);
+
+/// A file of maps with the image's own navigation axes: signal, background, A, r, reduced_chi_square,
+/// background_error, snr (float32) and status (uint8); with `cube` also `net`, the spectra of net_image.
+/// Appears whole or not at all. Throws Error{output}.
+void write_background(const std::filesystem::path& path, const Image& image, const BackgroundJob& job,
+                      const BackgroundResult& result, bool cube, const RunContext& context);
 
 }  // namespace elver

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <string>
 
 #include "elver/core/chebyshev.hpp"
@@ -14,18 +15,26 @@ namespace elver {
 namespace {
 
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
-constexpr float kLargest = std::numeric_limits<float>::max();
+constexpr double kLargest = std::numeric_limits<float>::max();  // A saturates there
 
 using Lane = float[kBlock];
 
 }  // namespace
 
+EdgeFit failed_fit(PixelStatus status) {
+  EdgeFit fit;
+  fit.A = fit.r = fit.reduced_chi_square = fit.background = fit.background_error = fit.signal = fit.snr = fit.phi =
+      kNaN;
+  fit.status = status;
+  return fit;
+}
+
 /// What is known of a block of pixels; an array a quantity, so that loops over pixels become vector instructions.
 struct EdgeFitter::Block {
-  alignas(64) Lane counts, moment, spoiled;          // sums over the fit window; spoiled is NaN where a value is not finite
+  alignas(64) Lane counts, moment, spoiled;  // sums over the fit window; spoiled is NaN where a value is not finite
   alignas(64) Lane q, r, log2_mean, variance, skew;  // Poisson
   alignas(64) Lane scale, c0, c1, c2, level, slope, centre;
-  alignas(64) Lane log2_a;  // of A, counts per channel at 1 eV
+  alignas(64) Lane amplitude;  // A: counts per channel at 1 eV
   alignas(64) Lane chi, phi;
   alignas(64) Lane background, lever, signal;  // sums over the signal window: b, b x, counts - b
   PixelStatus status[kBlock];
@@ -53,7 +62,8 @@ EdgeFitter::EdgeFitter(const EnergyAxis& axis, EnergyWindow fit, EnergyWindow si
   }
   const auto first = static_cast<double>(fit_.first);
   if (!(axis.energy(std::min(first, static_cast<double>(signal_.first))) > 0)) {
-    throw Error(ErrorKind::mismatch, name, text("it begins at %g eV", axis.energy(first)), "A power law needs energies above 0");
+    throw Error(ErrorKind::mismatch, name, text("it begins at %g eV", axis.energy(first)),
+                "A power law needs energies above 0");
   }
   double sum = 0;
   for (std::size_t c = fit_.first; c < fit_.last; ++c) sum += std::log2(axis.energy(static_cast<double>(c)));
@@ -66,7 +76,13 @@ EdgeFitter::EdgeFitter(const EnergyAxis& axis, EnergyWindow fit, EnergyWindow si
     x_[c] = static_cast<float>(x);
     if (c >= fit_.first && c < fit_.last) exact.push_back(static_cast<double>(x_[c]));
   }
-  if (options.method == BackgroundMethod::poisson_ml) poisson_.emplace(exact, options.r_minimum, options.r_maximum);
+  if (options.method == BackgroundMethod::poisson_ml) {
+    // Room for the scatter of r around its limits: 3 over half the window's width in ln E is five standard errors of r
+    // from ten electrons.
+    const double scatter =
+        options.r_standard_errors > 0 ? 6.0 / ((exact.back() - exact.front()) * std::numbers::ln2) : 0.0;
+    poisson_.emplace(exact, options.r_minimum - scatter, options.r_maximum + scatter);
+  }
   // HyperSpy's rule: an odd window loses its last channel; an empty one is given two.
   two_area_last_ = fit_.last - (fit_.first + fit_.last) % 2;
   half_ = (fit_.first + two_area_last_) / 2;
@@ -114,9 +130,11 @@ void EdgeFitter::fit_poisson(std::size_t count, Block& block) const {
   for (std::size_t p = 0; p < count; ++p) {
     const core::PoissonState<float> state{block.r[p], block.log2_mean[p], block.variance[p], block.skew[p]};
     block.set_curve(p, core::poisson_curve(state, block.q[p], block.counts[p], channels, 1.0f));
-    block.log2_a[p] = block.r[p] * log2_e0 - block.log2_mean[p];
+    const float at_e0 = block.counts[p] / channels;
+    block.amplitude[p] = at_e0 * core::exp2(block.r[p] * log2_e0 - block.log2_mean[p]);
     // Outside the series nothing it says holds.
-    if (!(u[p] >= -1.0f && u[p] <= 1.0f) && block.status[p] == PixelStatus::ok) block.status[p] = PixelStatus::r_out_of_range;
+    if (!(u[p] >= -1.0f && u[p] <= 1.0f) && block.status[p] == PixelStatus::ok)
+      block.status[p] = PixelStatus::r_out_of_range;
   }
 }
 
@@ -135,10 +153,11 @@ void EdgeFitter::fit_two_area(const TileView& tile, std::size_t first, std::size
     const core::PowerLaw<double> law = core::two_area(i1, i2, e1, e2, e4, axis_.dispersion_ev);
     const double log2_a = std::log2(law.A);
     block.r[p] = static_cast<float>(law.r);
-    block.log2_a[p] = static_cast<float>(log2_a);
+    block.amplitude[p] = static_cast<float>(std::min(law.A, kLargest));
     const double level = 1.0 / (i1 + i2), slope = (1.0 / i1 + 1.0 / i2) / ((l2 - l1) * (l2 - l1));
-    block.set_curve(p, {static_cast<float>(std::exp2(log2_a - law.r * log2_e0_)), 0.0f, -block.r[p], 0.0f,
-                        static_cast<float>(level), static_cast<float>(slope), static_cast<float>((l1 * i1 + l2 * i2) * level)});
+    block.set_curve(
+        p, {static_cast<float>(std::exp2(log2_a - law.r * log2_e0_)), 0.0f, -block.r[p], 0.0f,
+            static_cast<float>(level), static_cast<float>(slope), static_cast<float>((l1 * i1 + l2 * i2) * level)});
   }
 }
 
@@ -166,7 +185,7 @@ void EdgeFitter::fit_log_lsq(const TileView& tile, std::size_t first, std::size_
     constexpr double kLn2Squared = 0.6931471805599453 * 0.6931471805599453;
     const double residual = std::max(0.0, vll - slope * vxl) / (n - 2) * kLn2Squared;
     block.r[p] = static_cast<float>(-slope);
-    block.log2_a[p] = static_cast<float>(level - slope * log2_e0_);
+    block.amplitude[p] = static_cast<float>(std::min(std::exp2(level - slope * log2_e0_), kLargest));
     block.set_curve(p, {static_cast<float>(std::exp2(level)), 0.0f, -block.r[p], 0.0f, static_cast<float>(residual / n),
                         static_cast<float>(residual / vxx), static_cast<float>(xm)});
   }
@@ -252,20 +271,17 @@ EdgeFit EdgeFitter::result(std::size_t p, const Block& block) const {
     fit.status = PixelStatus::not_finite;
   } else if (fit.status != PixelStatus::non_positive_window) {
     const auto r = static_cast<double>(block.r[p]);
+    // Of r: ln of the curve falls by r ln 2 per unit of x.
+    const double error = std::sqrt(static_cast<double>(block.slope[p])) / std::numbers::ln2;
+    const double allowed = options_.r_standard_errors > 0 ? options_.r_standard_errors * error : 0.0;
     if (static_cast<double>(block.counts[p] / block.phi[p]) < options_.minimum_counts) {
       fit.status = PixelStatus::too_few_counts;
-    } else if (!(r >= options_.r_minimum && r <= options_.r_maximum)) {
+    } else if (!(r >= options_.r_minimum - allowed && r <= options_.r_maximum + allowed)) {
       fit.status = PixelStatus::r_out_of_range;
     }
   }
-  if (failed(fit.status)) {
-    fit.A = fit.r = fit.reduced_chi_square = fit.background = fit.background_error = fit.signal = fit.snr = fit.phi = kNaN;
-    return fit;
-  }
-  const float amplitude = options_.method == BackgroundMethod::poisson_ml
-                              ? block.counts[p] / static_cast<float>(fit_.size()) * core::exp2(block.log2_a[p])
-                              : core::exp2(block.log2_a[p]);
-  fit.A = std::min(amplitude, kLargest);
+  if (failed(fit.status)) return failed_fit(fit.status);
+  fit.A = std::min(block.amplitude[p], std::numeric_limits<float>::max());
   fit.r = block.r[p];
   fit.reduced_chi_square = block.chi[p];
   fit.phi = block.phi[p];
@@ -283,9 +299,15 @@ void EdgeFitter::fit(const TileView& tile, std::size_t first, std::size_t count,
   Block block{};
   sum_window(tile, first, count, block);
   switch (options_.method) {
-    case BackgroundMethod::poisson_ml: fit_poisson(count, block); break;
-    case BackgroundMethod::log_lsq: fit_log_lsq(tile, first, count, block); break;
-    case BackgroundMethod::two_area: fit_two_area(tile, first, count, block); break;
+    case BackgroundMethod::poisson_ml:
+      fit_poisson(count, block);
+      break;
+    case BackgroundMethod::log_lsq:
+      fit_log_lsq(tile, first, count, block);
+      break;
+    case BackgroundMethod::two_area:
+      fit_two_area(tile, first, count, block);
+      break;
   }
   chi_square(tile, first, count, block);
   finish_curve(count, block);

@@ -13,6 +13,9 @@ namespace elver {
 /// vector register.
 inline constexpr std::size_t kBlock = 32;
 
+/// What a pixel without a value looks like: NaN in every float.
+EdgeFit failed_fit(PixelStatus status);
+
 /// Background and signal of one edge on one energy axis, for blocks of pixels. Immutable: read by all threads.
 class EdgeFitter {
  public:
@@ -23,8 +26,8 @@ class EdgeFitter {
   ChannelRange signal_channels() const { return signal_; }
 
   /// Fits pixels [first, first+count) of the tile, count <= kBlock, and writes counts minus background of the channels
-  /// `net_channels` (which hold the signal window) to `net`, [channel][kBlock]. A pixel whose values are not finite in the fit window, the
-  /// signal window or `checked` is not_finite. Where a fit fails, `net` is NaN.
+  /// `net_channels` (which hold the signal window) to `net`, [channel][kBlock]. A pixel whose values are not finite in
+  /// the fit window, the signal window or `checked` is not_finite. Where a fit fails, `net` is NaN.
   void fit(const TileView& tile, std::size_t first, std::size_t count, ChannelRange checked, ChannelRange net_channels,
            float* net, EdgeFit* fits) const;
 
@@ -36,8 +39,8 @@ class EdgeFitter {
   void fit_log_lsq(const TileView& tile, std::size_t first, std::size_t count, Block& block) const;
   void chi_square(const TileView& tile, std::size_t first, std::size_t count, Block& block) const;
   void finish_curve(std::size_t count, Block& block) const;
-  void subtract(const TileView& tile, std::size_t first, std::size_t count, ChannelRange checked, ChannelRange net_channels,
-                float* net, Block& block) const;
+  void subtract(const TileView& tile, std::size_t first, std::size_t count, ChannelRange checked,
+                ChannelRange net_channels, float* net, Block& block) const;
   EdgeFit result(std::size_t p, const Block& block) const;
 
   EnergyAxis axis_;

@@ -51,7 +51,8 @@ std::vector<double> chebyshev_fit(const std::vector<double>& at_nodes) {
   std::vector<double> c(n, 0.0);
   for (std::size_t k = 0; k < n; ++k) {
     for (std::size_t j = 0; j < n; ++j) {
-      c[k] += at_nodes[j] * std::cos(std::numbers::pi * static_cast<double>(k) * (static_cast<double>(j) + 0.5) / static_cast<double>(n));
+      c[k] += at_nodes[j] * std::cos(std::numbers::pi * static_cast<double>(k) * (static_cast<double>(j) + 0.5) /
+                                     static_cast<double>(n));
     }
     c[k] *= (k == 0 ? 1.0 : 2.0) / static_cast<double>(n);
   }
@@ -62,7 +63,8 @@ std::vector<double> chebyshev_fit(const std::vector<double>& at_nodes) {
 int terms(const std::vector<double>& c, double tolerance) {
   double tail = 0;
   auto n = static_cast<int>(c.size());
-  while (n > 2 && tail + std::abs(c[static_cast<std::size_t>(n) - 1]) < tolerance) tail += std::abs(c[static_cast<std::size_t>(--n)]);
+  while (n > 2 && tail + std::abs(c[static_cast<std::size_t>(n) - 1]) < tolerance)
+    tail += std::abs(c[static_cast<std::size_t>(--n)]);
   return n;
 }
 
@@ -97,9 +99,11 @@ PoissonWindow::PoissonWindow(std::span<const double> x, double low, double high)
     vs[j] = m.variance;
     ws[j] = m.third / m.variance;
   }
-  const std::vector<double> cr = chebyshev_fit(rs), cs = chebyshev_fit(ss), cv = chebyshev_fit(vs), cw = chebyshev_fit(ws);
+  const std::vector<double> cr = chebyshev_fit(rs), cs = chebyshev_fit(ss), cv = chebyshev_fit(vs),
+                            cw = chebyshev_fit(ws);
   const double sigma = std::sqrt(vs[kMaxCount / 2]);
-  count = std::max({terms(cr, 1e-7 / sigma), terms(cs, 1e-8), terms(cv, 1e-5 * sigma * sigma), terms(cw, 1e-5 * sigma)});
+  count =
+      std::max({terms(cr, 1e-7 / sigma), terms(cs, 1e-8), terms(cv, 1e-5 * sigma * sigma), terms(cw, 1e-5 * sigma)});
   const auto keep = [this](const std::vector<double>& c) { return std::vector<float>(c.begin(), c.begin() + count); };
   r = keep(cr);
   log2_mean = keep(cs);

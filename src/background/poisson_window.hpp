@@ -15,8 +15,8 @@ struct PoissonWindow {
   int count = 0;  ///< coefficients of each series
   std::vector<float> r, log2_mean, variance, skew;
 
-  /// `x`: log2(E/E0) of the channels, strictly ascending, at least 3. The range asked for is cut to what the window can tell
-  /// apart (|r| times half its width in ln E up to 8).
+  /// `x`: log2(E/E0) of the channels, strictly ascending, at least 3. The range asked for is cut to what the window can
+  /// tell apart (|r| times half its width in ln E up to 8).
   PoissonWindow(std::span<const double> x, double r_low, double r_high);
 };
 

@@ -38,11 +38,6 @@ PixelStatus worse(PixelStatus a, PixelStatus b) {
   return failed(a) ? std::min(a, b) : std::max(a, b);
 }
 
-EdgeFit failed_fit(PixelStatus status) {
-  constexpr float nan = std::numeric_limits<float>::quiet_NaN();
-  return {nan, nan, nan, nan, nan, nan, nan, nan, status};
-}
-
 }  // namespace
 
 struct Plan::Impl {

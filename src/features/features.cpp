@@ -17,14 +17,16 @@ constexpr double kOnChannel = 1e-6;  // of a channel: closer than this, a point 
 
 Featuriser::Featuriser(const Edge& edge, const EnergyAxis& axis, const FeatureRule& rule) : rule_(rule) {
   const Grid& grid = edge.grid;
-  const std::string name = text("grid of edge %s, %g:%g eV in %zu points", edge.name.c_str(), grid.start_ev, grid.stop_ev, grid.count);
+  const std::string name =
+      text("grid of edge %s, %g:%g eV in %zu points", edge.name.c_str(), grid.start_ev, grid.stop_ev, grid.count);
   if (grid.count == 0 || !(grid.spacing_ev() > 0)) throw Error(ErrorKind::mismatch, name, "it holds no point");
   const double spacing = grid.spacing_ev();
   if (!(axis.dispersion_ev >= spacing / 10 && axis.dispersion_ev <= 3 * spacing)) {
     throw Error(ErrorKind::mismatch, name,
                 text("the axis has %g eV a channel, the model's points are %g eV apart", axis.dispersion_ev, spacing),
                 text("Use a model made for this dispersion (it takes %g to %g eV a channel), or put it right with "
-                     "--dispersion-ev or --mark", spacing / 10, 3 * spacing));
+                     "--dispersion-ev or --mark",
+                     spacing / 10, 3 * spacing));
   }
   for (std::size_t i = 0; i < grid.count; ++i) {
     const double at = axis.channel(grid.energy(i));
@@ -33,7 +35,8 @@ Featuriser::Featuriser(const Edge& edge, const EnergyAxis& axis, const FeatureRu
     if (weight < kOnChannel || weight > 1 - kOnChannel) weight = 0;
     if (left < 0 || left + (weight > 0 ? 1 : 0) > static_cast<double>(axis.size) - 1) {
       throw Error(ErrorKind::mismatch, name,
-                  text("the energy axis runs from %g to %g eV", axis.energy(0), axis.energy(static_cast<double>(axis.size) - 1)),
+                  text("the energy axis runs from %g to %g eV", axis.energy(0),
+                       axis.energy(static_cast<double>(axis.size) - 1)),
                   "Use a model made for this range, or put the axis right with --mark, --offset-ev or --dispersion-ev");
     }
     channel_.push_back(static_cast<std::size_t>(left));
@@ -48,8 +51,8 @@ Featuriser::Featuriser(const Edge& edge, const EnergyAxis& axis, const FeatureRu
   for (const double value : line) absent_.push_back(static_cast<float>(sums.divisor > 0 ? value / sums.divisor : 0.0));
 }
 
-void Featuriser::features(const float* net, std::size_t first_channel, std::size_t count, float* out, std::size_t stride,
-                          bool* usable) const {
+void Featuriser::features(const float* net, std::size_t first_channel, std::size_t count, float* out,
+                          std::size_t stride, bool* usable) const {
   alignas(64) float sum[kBlock]{}, previous[kBlock]{}, divisor[kBlock]{};
   std::vector<float> values(channel_.size() * kBlock);
   for (std::size_t i = 0; i < channel_.size(); ++i) {

@@ -26,7 +26,9 @@ ELVER_HD inline T accumulate(Accumulator<T>& a, T point, const FeatureRule& rule
   T feature = point;
   if (rule.kind == FeatureKind::cdf) {
     switch (rule.sum) {
-      case CdfSum::inclusive: feature = a.sum = a.sum + point; break;
+      case CdfSum::inclusive:
+        feature = a.sum = a.sum + point;
+        break;
       case CdfSum::exclusive:
         feature = a.sum;
         a.sum = a.sum + point;
@@ -38,10 +40,18 @@ ELVER_HD inline T accumulate(Accumulator<T>& a, T point, const FeatureRule& rule
     }
   }
   switch (rule.divide_by) {
-    case Divisor::last: a.divisor = feature; break;
-    case Divisor::max: a.divisor = first || feature > a.divisor ? feature : a.divisor; break;
-    case Divisor::area: a.divisor = a.divisor + point; break;
-    case Divisor::none: a.divisor = T(1); break;
+    case Divisor::last:
+      a.divisor = feature;
+      break;
+    case Divisor::max:
+      a.divisor = first || feature > a.divisor ? feature : a.divisor;
+      break;
+    case Divisor::area:
+      a.divisor = a.divisor + point;
+      break;
+    case Divisor::none:
+      a.divisor = T(1);
+      break;
   }
   return feature;
 }

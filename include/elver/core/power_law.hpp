@@ -23,10 +23,10 @@ struct BackgroundCurve {
 /// PoissonWindow): all functions of q, the counts' mean of x.
 template <class T>
 struct PoissonState {
-  T r;             ///< exponent at which the model's mean of x is q
-  T log2_mean;     ///< log2 of the window's mean of 2^(-r x)
-  T variance;      ///< of x under 2^(-r x)
-  T skew;          ///< third central moment over the variance: d variance / d q
+  T r;          ///< exponent at which the model's mean of x is q
+  T log2_mean;  ///< log2 of the window's mean of 2^(-r x)
+  T variance;   ///< of x under 2^(-r x)
+  T skew;       ///< third central moment over the variance: d variance / d q
 };
 
 /// Maximum-likelihood curve, not corrected: what chi-square is made with. `counts` is the sum over the fit window of
@@ -38,8 +38,9 @@ ELVER_HD BackgroundCurve<T> poisson_curve(const PoissonState<T>& state, T q, T c
 }
 
 /// The same with its bias taken out to first order in 1/counts. To second order in the fluctuation of q,
-/// E[b(x)] = b(x) (1 + phi/(2N) [(x-q)^2/v - 1 - (x-q) v'/v]), since d ln b/dq = (x-q)/v and d2 ln b/dq2 = -1/v - (x-q) v'/v^2:
-/// the bracket goes into the exponent, where it is one more multiply-add. `phi` is the variance of a count over its mean.
+/// E[b(x)] = b(x) (1 + phi/(2N) [(x-q)^2/v - 1 - (x-q) v'/v]), since d ln b/dq = (x-q)/v and d2 ln b/dq2 = -1/v - (x-q)
+/// v'/v^2: the bracket goes into the exponent, where it is one more multiply-add. `phi` is the variance of a count over
+/// its mean.
 template <class T>
 ELVER_HD BackgroundCurve<T> unbiased_poisson_curve(const PoissonState<T>& state, T q, T counts, T channels, T phi) {
   constexpr T kLog2e = T(1.4426950408889634);
