@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -105,6 +106,19 @@ TEST(HspyWriter, ComplexAndColourAreRefused) {
     const MemoryImage image(an_image("wave", type, {pixels("y", 3), pixels("x", 3)}));
     error_of(ErrorKind::mismatch, [&] { writer.add(header_of(image), image); });
   }
+}
+
+TEST(HspyWriter, AnInterruptionLeavesNothing) {
+  const TempDir dir;
+  const MemoryImage image(an_image("cube", NumberType::f32, {pixels("y", 3), pixels("x", 3), energies(16)}));
+  const std::atomic<bool> stop{true};
+  RunContext context;
+  context.interrupted = &stop;
+  error_of(ErrorKind::interrupted, [&] {
+    HspyWriter writer(dir / "a.hspy");
+    writer.add(header_of(image), image, context);
+  });
+  EXPECT_TRUE(fs::is_empty(dir.path()));
 }
 
 struct Shape {

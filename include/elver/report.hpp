@@ -33,6 +33,7 @@ Pictures pictures_named(std::string_view name);
 struct RunRecord {
   std::string command_line;
   std::filesystem::path input, model;
+  std::optional<EnergyAxis> axis_in_file;  ///< where options put another in its place
   std::optional<Calibration> calibration;
   MaskOptions mask;
   unsigned threads = 1;

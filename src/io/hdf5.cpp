@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
-#include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -104,26 +103,6 @@ Handle file_access() {
   Handle list(H5Pcreate(H5P_FILE_ACCESS));
   H5Pset_file_locking(list.get(), false, true);  // our own files need no lock, and some network drives refuse it
   return list;
-}
-
-/// The one element of an attribute, or nothing when there is no such attribute or it is no single value.
-Handle open_attribute(hid_t object, const std::string& name) {
-  if (!has_attribute(object, name)) return {};
-  Handle attribute(H5Aopen(object, name.c_str(), H5P_DEFAULT));
-  if (!attribute) return {};
-  const Handle space(H5Aget_space(attribute.get()));
-  const Handle type(H5Aget_type(attribute.get()));
-  if (!space || !type || H5Sget_simple_extent_npoints(space.get()) != 1 || H5Tget_size(type.get()) > (1U << 20))
-    return {};
-  return attribute;
-}
-
-void write_attribute(hid_t object, const std::string& name, hid_t type, const void* value) {
-  const auto held = lock();
-  if (has_attribute(object, name)) H5Adelete(object, name.c_str());
-  const Handle space(H5Screate(H5S_SCALAR));
-  const Handle attribute(H5Acreate2(object, name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT));
-  if (!attribute || H5Awrite(attribute.get(), type, value) < 0) fail_write(object);
 }
 
 }  // namespace
@@ -265,90 +244,6 @@ std::vector<std::string> children(hid_t group) {
   if (H5Literate(group, H5_INDEX_NAME, H5_ITER_INC, nullptr, add, &names) < 0)
     fail_read(group, "a group cannot be listed: " + reason());
   return names;
-}
-
-bool has_attribute(hid_t object, const std::string& name) {
-  const auto held = lock();
-  return H5Aexists(object, name.c_str()) > 0;
-}
-
-std::string string_attribute(hid_t object, const std::string& name, const std::string& otherwise) {
-  const auto held = lock();
-  const Handle attribute = open_attribute(object, name);
-  if (!attribute) return otherwise;
-  const Handle type(H5Aget_type(attribute.get()));
-  const H5T_class_t kind = H5Tget_class(type.get());
-  if (kind == H5T_INTEGER || kind == H5T_FLOAT) return text("%.15g", number_attribute(object, name, 0));
-  if (kind != H5T_STRING) return otherwise;
-  if (H5Tis_variable_str(type.get()) > 0) {
-    const Handle memory(H5Tcopy(H5T_C_S1));
-    H5Tset_size(memory.get(), H5T_VARIABLE);
-    H5Tset_cset(memory.get(), H5Tget_cset(type.get()));
-    char* value = nullptr;
-    if (H5Aread(attribute.get(), memory.get(), &value) < 0) return otherwise;
-    const std::string found = value != nullptr ? value : "";
-    H5free_memory(value);
-    return found;
-  }
-  std::string value(H5Tget_size(type.get()), '\0');
-  if (H5Aread(attribute.get(), type.get(), value.data()) < 0) return otherwise;
-  value.resize(std::min(value.find('\0'), value.size()));
-  if (H5Tget_strpad(type.get()) == H5T_STR_SPACEPAD) value.resize(value.find_last_not_of(' ') + 1);
-  return value;
-}
-
-double number_attribute(hid_t object, const std::string& name, double otherwise) {
-  const auto held = lock();
-  const Handle attribute = open_attribute(object, name);
-  if (!attribute) return otherwise;
-  const Handle type(H5Aget_type(attribute.get()));
-  double value = otherwise;
-  switch (H5Tget_class(type.get())) {
-    case H5T_INTEGER:
-    case H5T_FLOAT:
-    case H5T_ENUM:  // h5py's bool
-      return H5Aread(attribute.get(), H5T_NATIVE_DOUBLE, &value) >= 0 ? value : otherwise;
-    case H5T_STRING: {
-      const std::string word = string_attribute(object, name);
-      const auto [rest, code] = std::from_chars(word.data(), word.data() + word.size(), value);
-      return code == std::errc{} && rest == word.data() + word.size() ? value : otherwise;
-    }
-    default:
-      return otherwise;
-  }
-}
-
-void set_attribute(hid_t object, const std::string& name, const std::string& value) {
-  set_attribute(object, name, value.c_str());
-}
-
-void set_attribute(hid_t object, const std::string& name, const char* value) {
-  const auto held = lock();
-  const Handle type(H5Tcopy(H5T_C_S1));
-  H5Tset_size(type.get(), H5T_VARIABLE);
-  H5Tset_cset(type.get(), H5T_CSET_UTF8);
-  write_attribute(object, name, type.get(), &value);
-}
-
-void set_attribute(hid_t object, const std::string& name, double value) {
-  const auto held = lock();
-  write_attribute(object, name, H5T_NATIVE_DOUBLE, &value);
-}
-
-void set_attribute(hid_t object, const std::string& name, long long value) {
-  const auto held = lock();
-  write_attribute(object, name, H5T_NATIVE_LLONG, &value);
-}
-
-void set_attribute(hid_t object, const std::string& name, bool value) {
-  const auto held = lock();
-  const Handle type(H5Tenum_create(H5T_NATIVE_INT8));
-  std::int8_t number = 0;
-  H5Tenum_insert(type.get(), "FALSE", &number);
-  number = 1;
-  H5Tenum_insert(type.get(), "TRUE", &number);
-  number = value ? 1 : 0;
-  write_attribute(object, name, type.get(), &number);
 }
 
 }  // namespace elver::hdf5

@@ -77,6 +77,10 @@ std::string missing_filter(hid_t dataset);
 /// The in-memory HDF5 type of a C++ number.
 template <class Number>
 hid_t native_type();
+/// Text of any length.
+Handle text_type(H5T_cset_t set = H5T_CSET_UTF8);
+/// As h5py writes a bool: an enumeration over int8 {FALSE = 0, TRUE = 1}.
+Handle boolean_type();
 
 /// Whole data set as numbers of this kind, in C order. Throws Error{input} when it is absent, of another class, or
 /// declares more bytes than the file could hold.
@@ -97,7 +101,6 @@ void set_attribute(hid_t object, const std::string& name, const std::string& val
 void set_attribute(hid_t object, const std::string& name, const char* value);
 void set_attribute(hid_t object, const std::string& name, double value);
 void set_attribute(hid_t object, const std::string& name, long long value);
-/// As h5py writes a bool: an enumeration over int8 {FALSE = 0, TRUE = 1}.
 void set_attribute(hid_t object, const std::string& name, bool value);
 
 }  // namespace elver::hdf5

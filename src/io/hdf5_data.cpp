@@ -77,23 +77,6 @@ bool is_number(H5T_class_t kind, bool integer_wanted) {
   return kind == H5T_INTEGER || kind == H5T_ENUM || (kind == H5T_FLOAT && !integer_wanted);
 }
 
-Handle create(hid_t location, const std::string& path, hid_t type, const std::vector<hsize_t>& dims, hid_t creation) {
-  const Handle space(dims.empty() ? H5Screate(H5S_SCALAR)
-                                  : H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr));
-  const Handle link(H5Pcreate(H5P_LINK_CREATE));
-  H5Pset_create_intermediate_group(link.get(), 1);
-  H5Pset_char_encoding(link.get(), H5T_CSET_UTF8);
-  Handle dataset(H5Dcreate2(location, path.c_str(), type, space.get(), link.get(), creation, H5P_DEFAULT));
-  if (!dataset) fail_write(location);
-  return dataset;
-}
-
-/// Whole data set, down to the file: closing it could not say that the disk is full.
-void put(hid_t dataset, hid_t type, const void* values, std::size_t count) {
-  if (count > 0 && H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, values) < 0) fail_write(dataset);
-  if (H5Dflush(dataset) < 0) fail_write(dataset);
-}
-
 /// Keeps the texts of one read, and refuses more than `left` bytes.
 struct TextStore {
   std::deque<std::vector<char>> texts;
@@ -109,13 +92,6 @@ struct TextStore {
     return store.texts.emplace_back(std::max<std::size_t>(size, 1)).data();
   }
 };
-
-Handle string_type(H5T_cset_t set) {
-  Handle type(H5Tcopy(H5T_C_S1));
-  H5Tset_size(type.get(), H5T_VARIABLE);
-  H5Tset_cset(type.get(), set);
-  return type;
-}
 
 }  // namespace
 
@@ -184,6 +160,23 @@ std::uint64_t check_readable(hid_t dataset) {
         "The file is damaged or incomplete");
   }
   return elements;
+}
+
+Handle text_type(H5T_cset_t set) {
+  const auto held = lock();
+  Handle type(H5Tcopy(H5T_C_S1));
+  H5Tset_size(type.get(), H5T_VARIABLE);
+  H5Tset_cset(type.get(), set);
+  return type;
+}
+
+Handle boolean_type() {
+  const auto held = lock();
+  constexpr std::int8_t kFalse = 0, kTrue = 1;
+  Handle type(H5Tenum_create(H5T_NATIVE_INT8));
+  H5Tenum_insert(type.get(), "FALSE", &kFalse);
+  H5Tenum_insert(type.get(), "TRUE", &kTrue);
+  return type;
 }
 
 template <>
@@ -287,7 +280,7 @@ std::vector<std::string> read_strings(hid_t location, const std::string& path) {
   const Handle transfer(H5Pcreate(H5P_DATASET_XFER));
   H5Pset_vlen_mem_manager(
       transfer.get(), TextStore::take, &store, [](void*, void*) {}, &store);
-  const Handle memory = string_type(H5Tget_cset(type.get()));
+  const Handle memory = text_type(H5Tget_cset(type.get()));
   std::vector<char*> pointers(count, nullptr);
   if (H5Dread(dataset.get(), memory.get(), H5S_ALL, H5S_ALL, transfer.get(), pointers.data()) < 0) {
     fail_read(dataset.get(), store.full ? path_of(dataset.get()) + " declares more text than the file holds" : "");
@@ -296,49 +289,7 @@ std::vector<std::string> read_strings(hid_t location, const std::string& path) {
   return out;
 }
 
-template <class Number>
-void write(hid_t location, const std::string& path, std::span<const Number> values, const std::vector<hsize_t>& dims,
-           bool compress) {
-  const auto held = lock();
-  std::uint64_t count = 1;
-  for (const hsize_t n : dims) count = times(count, n);
-  if (count != values.size()) {
-    throw Error(ErrorKind::output, "cannot write " + path,
-                text("%zu values for a shape of %llu", values.size(), static_cast<unsigned long long>(count)));
-  }
-  const Handle creation(H5Pcreate(H5P_DATASET_CREATE));
-  H5Pset_obj_track_times(creation.get(), false);  // the same content gives the same bytes
-  if (compress && !dims.empty() && values.size_bytes() > 4096) {
-    // About 1 MB a chunk, whole rows of the last axes.
-    std::vector<hsize_t> chunk = dims;
-    std::uint64_t bytes = values.size_bytes();
-    for (std::size_t i = 0; i < chunk.size() && bytes > 1'000'000; ++i) {
-      bytes /= chunk[i];
-      chunk[i] = std::clamp<hsize_t>(1'000'000 / std::max<std::uint64_t>(bytes, 1), 1, dims[i]);
-      bytes *= chunk[i];
-    }
-    H5Pset_chunk(creation.get(), static_cast<int>(chunk.size()), chunk.data());
-    H5Pset_shuffle(creation.get());
-    H5Pset_deflate(creation.get(), 4);
-  }
-  const Handle dataset = create(location, path, native_type<Number>(), dims, creation.get());
-  put(dataset.get(), native_type<Number>(), values.data(), values.size());
-}
-
-void write_strings(hid_t location, const std::string& path, const std::vector<std::string>& values) {
-  const auto held = lock();
-  std::vector<const char*> pointers;
-  for (const std::string& value : values) pointers.push_back(value.c_str());
-  const Handle type = string_type(H5T_CSET_UTF8);
-  const Handle creation(H5Pcreate(H5P_DATASET_CREATE));
-  H5Pset_obj_track_times(creation.get(), false);
-  const Handle dataset = create(location, path, type.get(), {pointers.size()}, creation.get());
-  put(dataset.get(), type.get(), pointers.data(), pointers.size());
-}
-
-#define ELVER_HDF5_NUMBER(Number)                                       \
-  template std::vector<Number> read<Number>(hid_t, const std::string&); \
-  template void write<Number>(hid_t, const std::string&, std::span<const Number>, const std::vector<hsize_t>&, bool);
+#define ELVER_HDF5_NUMBER(Number) template std::vector<Number> read<Number>(hid_t, const std::string&);
 ELVER_HDF5_NUMBER(char)
 ELVER_HDF5_NUMBER(signed char)
 ELVER_HDF5_NUMBER(unsigned char)

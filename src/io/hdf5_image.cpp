@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cassert>
 #include <cstring>
 
@@ -36,34 +37,6 @@ NumberType integer_type(hid_t type, std::string& refusal) {
     default:
       refusal = text("its values are integers of %zu bytes", H5Tget_size(type));
       return NumberType::i64;
-  }
-}
-
-hid_t memory_type(NumberType type) {
-  switch (type) {
-    case NumberType::u8:
-      return H5T_NATIVE_UINT8;
-    case NumberType::u16:
-      return H5T_NATIVE_UINT16;
-    case NumberType::u32:
-      return H5T_NATIVE_UINT32;
-    case NumberType::u64:
-      return H5T_NATIVE_UINT64;
-    case NumberType::i8:
-    case NumberType::boolean:
-      return H5T_NATIVE_INT8;
-    case NumberType::i16:
-      return H5T_NATIVE_INT16;
-    case NumberType::i32:
-      return H5T_NATIVE_INT32;
-    case NumberType::i64:
-      return H5T_NATIVE_INT64;
-    case NumberType::f32:
-      return H5T_NATIVE_FLOAT;
-    case NumberType::f64:
-      return H5T_NATIVE_DOUBLE;
-    default:
-      return H5I_INVALID_HID;
   }
 }
 
@@ -141,6 +114,15 @@ Cache cache_for(hid_t dataset, const std::vector<hsize_t>& dims, std::size_t fir
 }
 
 }  // namespace
+
+hid_t memory_type(NumberType type) {
+  const auto held = hdf5::lock();
+  const std::array types{H5T_NATIVE_UINT8,  H5T_NATIVE_INT8,   H5T_NATIVE_UINT16, H5T_NATIVE_INT16,
+                         H5T_NATIVE_UINT32, H5T_NATIVE_INT32,  H5T_NATIVE_UINT64, H5T_NATIVE_INT64,
+                         H5T_NATIVE_FLOAT,  H5T_NATIVE_DOUBLE, H5T_NATIVE_INT8};  // in the order of NumberType
+  const auto place = static_cast<std::size_t>(type);
+  return place < types.size() ? types[place] : H5I_INVALID_HID;
+}
 
 NumberType number_type(hid_t dataset, std::string& refusal) {
   const auto held = hdf5::lock();

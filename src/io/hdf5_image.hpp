@@ -10,11 +10,15 @@ namespace elver {
 /// compressed with a filter that is not at hand.
 NumberType number_type(hid_t dataset, std::string& refusal);
 
+/// The in-memory HDF5 type of a number type (a boolean's is int8); invalid for complex and RGB.
+hid_t memory_type(NumberType type);
+
 /// An image whose values lie in an HDF5 data set. Tiles that follow each other unpack each chunk once, as long as a row
 /// of chunks fits the cache (a quarter of the machine's memory, 1 GiB at most).
 class Hdf5Image : public Image {
  public:
   /// `order`: for each axis of `info` its place in the data set; only the energy axis is moved (arrange_axes).
+  /// The data set must not be open meanwhile: its chunk cache would be that of the first who opened it.
   Hdf5Image(ImageInfo info, hid_t location, const std::string& path, const std::vector<std::size_t>& order);
   void read(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const override;
   void read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const override;

@@ -180,7 +180,7 @@ std::vector<std::size_t> read_axes(hid_t group, const std::vector<hsize_t>& dims
 std::unique_ptr<Image> read_signal(hid_t file, const std::string& name, const OpenOptions& options, bool only_image) {
   const std::string path = "Experiments/" + name;
   const hdf5::Handle group = hdf5::open_group(file, path);
-  const hdf5::Handle data = hdf5::open_dataset(group.get(), "data");
+  hdf5::Handle data = hdf5::open_dataset(group.get(), "data");
   ImageInfo info;
   info.id = name;
   read_metadata(group.get(), info);
@@ -193,6 +193,7 @@ std::unique_ptr<Image> read_signal(hid_t file, const std::string& name, const Op
   // One signal axis means spectra.
   const std::optional<std::size_t> spectrum = signal.size() == 1 ? std::optional(signal.front()) : std::nullopt;
   const std::vector<std::size_t> order = arrange_axes(info, spectrum, options, only_image);
+  data = {};  // while it is open, its small chunk cache is everybody's
   return std::make_unique<Hdf5Image>(std::move(info), file, path + "/data", order);
 }
 

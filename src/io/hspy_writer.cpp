@@ -7,7 +7,8 @@
 
 #include "elver/error.hpp"
 #include "elver/io.hpp"
-#include "io/hdf5.hpp"
+#include "io/hdf5_image.hpp"
+#include "io/hspy_header.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -48,97 +49,6 @@ Cut make_cut(const SignalHeader& header) {
   return cut;
 }
 
-hdf5::Handle file_type(NumberType type) {
-  if (type == NumberType::boolean) {  // as h5py writes a bool
-    hdf5::Handle boolean(H5Tenum_create(H5T_NATIVE_INT8));
-    constexpr std::int8_t kFalse = 0, kTrue = 1;
-    H5Tenum_insert(boolean.get(), "FALSE", &kFalse);
-    H5Tenum_insert(boolean.get(), "TRUE", &kTrue);
-    return boolean;
-  }
-  const auto native = [&] {
-    switch (type) {
-      case NumberType::u8:
-        return H5T_STD_U8LE;
-      case NumberType::i8:
-        return H5T_STD_I8LE;
-      case NumberType::u16:
-        return H5T_NATIVE_UINT16;
-      case NumberType::i16:
-        return H5T_NATIVE_INT16;
-      case NumberType::u32:
-        return H5T_NATIVE_UINT32;
-      case NumberType::i32:
-        return H5T_NATIVE_INT32;
-      case NumberType::u64:
-        return H5T_NATIVE_UINT64;
-      case NumberType::i64:
-        return H5T_NATIVE_INT64;
-      case NumberType::f32:
-        return H5T_NATIVE_FLOAT;
-      case NumberType::f64:
-        return H5T_NATIVE_DOUBLE;
-      default:
-        return hid_t{H5I_INVALID_HID};
-    }
-  };
-  return hdf5::Handle(H5Tcopy(native()));
-}
-
-void check(const SignalHeader& header) {
-  const std::string what = "cannot write signal \"" + header.title + "\"";
-  if (header.type == NumberType::c64 || header.type == NumberType::c128 || header.type == NumberType::rgb) {
-    throw Error(ErrorKind::mismatch, what, text("its values are %s", std::string(name_of(header.type)).c_str()),
-                "Only integers, real numbers and booleans can be written");
-  }
-  if (header.axes.empty() || header.axes.size() > 8) {
-    throw Error(ErrorKind::mismatch, what, text("it has %zu axes", header.axes.size()));
-  }
-  for (const Axis& axis : header.axes) {
-    if (axis.size == 0) throw Error(ErrorKind::mismatch, what, "axis \"" + axis.name + "\" has no elements");
-    if (axis.role == AxisRole::energy && &axis != &header.axes.back()) {
-      throw Error(ErrorKind::mismatch, what, "its energy axis is not the last one");
-    }
-  }
-}
-
-void write_axes(hid_t group, const SignalHeader& header) {
-  const bool spectra = header.axes.back().role == AxisRole::energy;
-  for (std::size_t i = 0; i < header.axes.size(); ++i) {
-    const Axis& axis = header.axes[i];
-    const bool signal_axis = spectra ? axis.role == AxisRole::energy : !header.map || i + 2 >= header.axes.size();
-    const hdf5::Handle out = hdf5::create_group(group, text("axis-%zu", i));
-    hdf5::set_attribute(out.get(), "_type", "UniformDataAxis");
-    hdf5::set_attribute(out.get(), "name", axis.name);
-    hdf5::set_attribute(out.get(), "units", axis.units.empty() ? "_None_" : axis.units.c_str());
-    hdf5::set_attribute(out.get(), "navigate", !signal_axis);
-    hdf5::set_attribute(out.get(), "is_binned", axis.role == AxisRole::energy && header.signal_type == "EELS");
-    hdf5::set_attribute(out.get(), "size", static_cast<long long>(axis.size));
-    hdf5::set_attribute(out.get(), "scale", axis.scale);
-    hdf5::set_attribute(out.get(), "offset", axis.offset);
-  }
-}
-
-void write_metadata(hid_t group, const SignalHeader& header) {
-  const hdf5::Handle general = hdf5::create_group(group, "metadata/General");
-  hdf5::set_attribute(general.get(), "title", header.title);
-  const hdf5::Handle signal = hdf5::create_group(group, "metadata/Signal");
-  hdf5::set_attribute(signal.get(), "signal_type", header.signal_type);
-  if (!header.quantity.empty()) hdf5::set_attribute(signal.get(), "quantity", header.quantity);
-  if (header.beam_energy_kev || header.convergence_mrad || header.collection_mrad || header.dwell_s) {
-    const hdf5::Handle tem = hdf5::create_group(group, "metadata/Acquisition_instrument/TEM");
-    if (header.beam_energy_kev) hdf5::set_attribute(tem.get(), "beam_energy", *header.beam_energy_kev);
-    if (header.convergence_mrad) hdf5::set_attribute(tem.get(), "convergence_angle", *header.convergence_mrad);
-    if (header.collection_mrad || header.dwell_s) {
-      const hdf5::Handle eels = hdf5::create_group(tem.get(), "Detector/EELS");
-      if (header.collection_mrad) hdf5::set_attribute(eels.get(), "collection_angle", *header.collection_mrad);
-      if (header.dwell_s) hdf5::set_attribute(eels.get(), "dwell_time", *header.dwell_s);
-    }
-  }
-  const hdf5::Handle original = hdf5::create_group(group, "original_metadata");
-  hdf5::set_attribute(original.get(), "elver", header.record_json);
-}
-
 /// A name beside, that no other writer uses.
 fs::path hidden(const fs::path& path) {
   static std::atomic<unsigned> count{0};
@@ -147,23 +57,6 @@ fs::path hidden(const fs::path& path) {
 }
 
 }  // namespace
-
-SignalHeader header_of(const Image& image) {
-  const ImageInfo& info = image.info();
-  SignalHeader header;
-  header.title = info.title;
-  header.axes = info.axes;
-  header.type = info.type;
-  const bool spectra = !info.axes.empty() && info.axes.back().role == AxisRole::energy;
-  header.map = !spectra;
-  header.signal_type =
-      info.signal_type.empty() && spectra && info.axes.back().units == "eV" ? "EELS" : info.signal_type;
-  header.beam_energy_kev = info.beam_energy_kev;
-  header.convergence_mrad = info.convergence_mrad;
-  header.collection_mrad = info.collection_mrad;
-  header.dwell_s = info.dwell_s;
-  return header;
-}
 
 struct HspyWriter::Impl {
   /// The hidden file; gone with the writer, whatever happens, unless it was renamed.
@@ -226,7 +119,7 @@ struct HspyWriter::Impl {
 
   /// `block(first, last)` gives the values of these pixels, in C order, until it is called again.
   void add(const SignalHeader& header, const RunContext& context, const std::function<const void*(PixelRange)>& block) {
-    check(header);
+    check_writable(header);
     if (!file) refuse("it is complete already", "Open another file");
     const Cut cut = make_cut(header);
     const hdf5::Handle group = create(header);
@@ -280,12 +173,13 @@ struct HspyWriter::Impl {
       H5Pset_obj_track_times(creation.get(), false);
       H5Pset_chunk(creation.get(), static_cast<int>(cut.chunk.size()), cut.chunk.data());
       H5Pset_shuffle(creation.get());
-      H5Pset_deflate(creation.get(), 4);
+      H5Pset_deflate(creation.get(), 1);  // twice as fast as HyperSpy's 4, and 4 % larger
       H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER);
       const hdf5::Handle access(H5Pcreate(H5P_DATASET_ACCESS));
       H5Pset_chunk_cache(access.get(), 0, 0, 1.0);  // whole chunks are written: at once, so that a full disk is noticed
       const hdf5::Handle space(H5Screate_simple(static_cast<int>(cut.dims.size()), cut.dims.data(), nullptr));
-      const hdf5::Handle type = file_type(header.type);
+      const hdf5::Handle type =
+          header.type == NumberType::boolean ? hdf5::boolean_type() : hdf5::Handle(H5Tcopy(memory_type(header.type)));
       dataset =
           hdf5::Handle(H5Dcreate2(group, "data", type.get(), space.get(), H5P_DEFAULT, creation.get(), access.get()));
       if (!dataset) hdf5::fail_write(group);

@@ -96,8 +96,7 @@ Panel panel_for(std::uint64_t rows, std::uint64_t columns, const Axis& row_axis,
   return panel;
 }
 
-ScaleBar scale_bar_for(std::uint64_t columns, const Axis& column_axis) {
-  const double across = static_cast<double>(std::max<std::uint64_t>(columns, 1));
+ScaleBar scale_bar_for(double across, const Axis& column_axis) {
   if (!calibrated(column_axis)) {
     const double length = std::max(1.0, round_below(std::max(across / 4, 1.0)));
     return {length, text("%g px", length)};

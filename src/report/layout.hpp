@@ -30,8 +30,8 @@ struct ScaleBar {
   double length = 0;  ///< in columns of the map
   std::string label;  ///< "5 nm", "200 nm", "4 px"
 };
-/// A length of 1, 2 or 5 times a power of ten, about a quarter of the width.
-ScaleBar scale_bar_for(std::uint64_t columns, const Axis& column_axis);
+/// A length of 1, 2 or 5 times a power of ten, not above a quarter of `across` columns.
+ScaleBar scale_bar_for(double across, const Axis& column_axis);
 
 /// The part of a map's values that the colours are spread over.
 struct ColourRange {

@@ -42,8 +42,11 @@ double draw_panel(Canvas& canvas, const std::string& title, const Panel& panel, 
   canvas.pixels(0, 0, panel.width(), panel.height(), colours);
   canvas.frame(0, 0, panel.width(), panel.height(), kInk);
 
-  const ScaleBar bar = scale_bar_for(panel.columns, column_axis);
-  const double length = bar.length * panel.column_pixels / static_cast<double>(panel.step);
+  const double column_width = panel.column_pixels / static_cast<double>(panel.step);
+  const double across =
+      std::max<double>(panel.width(), panel.height() / 3.0) / column_width;  // a thin panel's bar stays visible
+  const ScaleBar bar = scale_bar_for(across, column_axis);
+  const double length = bar.length * column_width;
   double y = panel.height() + 24;
   canvas.fill(0, y - 6, length, 6, kInk);
   canvas.text(length + 10, y + 3, bar.label, kLabel);

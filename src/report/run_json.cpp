@@ -37,9 +37,10 @@ Json energy_json(const Image& image, const RunRecord& record) {
     }
   }
   const EnergyAxis after = image.energy();
-  return {{"before", axis_json(record.calibration ? record.calibration->before : after)},
-          {"after", axis_json(after)},
-          {"marks", marks}};
+  const EnergyAxis before = record.axis_in_file  ? *record.axis_in_file
+                            : record.calibration ? record.calibration->before
+                                                 : after;
+  return {{"before", axis_json(before)}, {"after", axis_json(after)}, {"marks", marks}};
 }
 
 Json window_json(const EnergyAxis& axis, EnergyWindow window) {
