@@ -66,8 +66,12 @@ struct Booster::Forest {
   std::vector<float> leaf_vectors;
   std::vector<std::int32_t> categories;
   std::vector<forest::CategorySet> category_sets;
-  bool dart = false;               ///< leaves carry the weights of dropped trees
-  bool weights_in_gbtree = false;  ///< DART as XGBoost 3.3 and later write it, which earlier ones read as unweighted
+  bool dart = false;  ///< leaves carry the weights of dropped trees
+  // What elver reads and XGBoost, or some versions of it, would not, or not alike.
+  bool weights_in_gbtree = false;  ///< DART as 3.3 and later write it, which earlier ones read as unweighted
+  bool old_vectors = false;        ///< vector leaves among the nodes' weights, as 3.1 and earlier write them
+  bool new_vectors = false;        ///< vector leaves in an array of their own, as 3.2 and later write them
+  bool apart = false;              ///< siblings that are not neighbours in the file, which XGBoost takes for granted
   std::size_t max_depth = 0;
 };
 

@@ -14,7 +14,7 @@ constexpr auto kObjectives = std::to_array<Objective>({
     {"reg:pseudohubererror", Link::identity, Transform::identity},
     {"reg:absoluteerror", Link::identity, Transform::identity},
     {"reg:quantileerror", Link::identity, Transform::identity},
-    {"reg:expectileerror", Link::identity, Transform::identity},
+    {"reg:expectileerror", Link::steps, Transform::steps},
     {"reg:logistic", Link::logit, Transform::sigmoid},
     {"reg:gamma", Link::log, Transform::exponential},
     {"reg:tweedie", Link::log, Transform::exponential},
@@ -30,6 +30,13 @@ constexpr auto kObjectives = std::to_array<Objective>({
     {"survival:cox", Link::log, Transform::exponential},
     {"survival:aft", Link::log, Transform::exponential},
 });
+
+constexpr Objective kSortedQuantiles{"reg:quantileerror", Link::identity, Transform::sorted};
+
+constexpr float kEdge = 1e-6F;  ///< XGBoost's smallest distance of a probability from 0 and 1, and of two expectiles
+
+float softplus(float x) { return std::fmax(x, 0.0F) + std::log1p(std::exp(-std::fabs(x))); }
+float inverse_softplus(float x) { return x + std::log(-std::expm1(-x)); }
 
 float sigmoid(float margin) {
   const float x = std::min(-margin, 88.7F);  // expf overflows beyond
@@ -50,28 +57,36 @@ void softmax(std::span<float> row) {
 
 }  // namespace
 
-const Objective* find_objective(std::string_view name) {
+const Objective* find_objective(std::string_view name, bool sorted_quantiles) {
+  if (sorted_quantiles && name == kSortedQuantiles.name) return &kSortedQuantiles;
   const auto found = std::ranges::find(kObjectives, name, &Objective::name);
   return found != kObjectives.end() ? &*found : nullptr;
 }
 
-bool base_margin(Link link, float base_score, float& margin) {
-  if (!std::isfinite(base_score)) return false;
+bool to_margins(Link link, std::span<float> base_scores) {
+  if (!std::ranges::all_of(base_scores, [](float score) { return std::isfinite(score); })) return false;
   switch (link) {
     case Link::identity:
-      margin = base_score;
       return true;
     case Link::log:
-      margin = std::log(base_score);
-      return base_score >= 0;
-    case Link::logit: {
-      if (!(base_score >= 0.0F && base_score <= 1.0F)) return false;
-      // Since 3.2 XGBoost bounds it by 1e-6, so that labels of one class alone give a finite margin.
-      constexpr float kEdge = 1e-6F;
-      const float p = std::min(std::max(base_score, kEdge), 1.0F - kEdge);
-      margin = -std::log(1.0F / p - 1.0F);
+      for (float& score : base_scores) {
+        if (score < 0) return false;
+        score = std::log(score);
+      }
       return true;
-    }
+    case Link::logit:
+      for (float& score : base_scores) {
+        if (score < 0 || score > 1) return false;
+        // Since 3.2 XGBoost bounds it, so that labels of one class alone give a finite margin.
+        const float p = std::min(std::max(score, kEdge), 1.0F - kEdge);
+        score = -std::log(1.0F / p - 1.0F);
+      }
+      return true;
+    case Link::steps:
+      for (std::size_t i = base_scores.size(); i-- > 1;) {
+        base_scores[i] = inverse_softplus(std::max(base_scores[i] - base_scores[i - 1] - kEdge, kEdge));
+      }
+      return true;
   }
   return false;
 }
@@ -89,10 +104,18 @@ void apply(Transform transform, std::span<float> margins, std::size_t outputs) {
     case Transform::step:
       std::ranges::transform(margins, margins.begin(), [](float x) { return x > 0.0F ? 1.0F : 0.0F; });
       return;
-    case Transform::softmax:
-    case Transform::largest:
-      for (std::size_t i = 0; i + outputs <= margins.size(); i += outputs) softmax(margins.subspan(i, outputs));
-      return;
+    default:
+      break;
+  }
+  for (std::size_t i = 0; i + outputs <= margins.size(); i += outputs) {
+    const std::span<float> row = margins.subspan(i, outputs);
+    if (transform == Transform::sorted) {
+      std::ranges::sort(row, [](float a, float b) { return std::isnan(b) ? !std::isnan(a) : a < b; });
+    } else if (transform == Transform::steps) {
+      for (std::size_t k = 1; k < outputs; ++k) row[k] = row[k - 1] + (kEdge + softplus(row[k]));
+    } else {
+      softmax(row);
+    }
   }
 }
 

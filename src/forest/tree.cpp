@@ -122,6 +122,7 @@ void TreeFields::read(Reader& reader) {
       }
     });
   });
+  has_statistics = changes != 0 && hessians != 0 && !parents.empty() && !base_weights.empty();
   for (const std::size_t size : {changes, hessians}) {
     if (size != 0 && size != left.size())
       reader.fail(text("a tree of %zu nodes has %zu statistics", left.size(), size));
@@ -140,6 +141,7 @@ void append_tree(TreeFields& f, const Reader& reader, Booster::Forest& forest, s
   if (f.leaf_size > 1) {
     const std::vector<float>& from = f.leaf_weights.empty() ? f.base_weights : f.leaf_weights;
     forest.leaf_vectors.insert(forest.leaf_vectors.end(), from.begin(), from.end());
+    (f.leaf_weights.empty() || !f.has_statistics ? forest.old_vectors : forest.new_vectors) = true;
   }
   if (std::max(forest.nodes.size() + n, forest.leaf_vectors.size()) > std::numeric_limits<std::int32_t>::max()) {
     reader.fail("it has too many nodes");
@@ -175,6 +177,7 @@ void append_tree(TreeFields& f, const Reader& reader, Booster::Forest& forest, s
         if (reached[static_cast<std::size_t>(child)]) reader.fail(text("node %d of a tree is reached twice", child));
         reached[static_cast<std::size_t>(child)] = true;
       }
+      forest.apart = forest.apart || f.right[old] != f.left[old] + 1;
       const std::int32_t feature = f.features[old];
       if (feature < 0 || static_cast<std::uint32_t>(feature) > Node::kFeature) {
         reader.fail(text("a node splits by feature %d", feature));

@@ -13,6 +13,7 @@ struct TreeFields {
   std::vector<std::int32_t> left, right, parents, features, default_left, split_types;
   std::vector<std::int32_t> categories, category_nodes, category_firsts, category_sizes;
   std::vector<float> conditions, base_weights, leaf_weights;
+  bool has_statistics = false;  ///< all that training leaves behind and prediction does not need
   std::vector<std::uint32_t> scratch;
 
   /// Reads one tree's object.

@@ -155,6 +155,8 @@ void check(int code, std::string_view what, ErrorKind kind) {
   if (const std::size_t colon = why.find(": "); why.starts_with('[') && colon != std::string::npos)
     why.erase(0, colon + 2);
   for (char& c : why) c = c == '\n' ? ' ' : c;
+  constexpr std::size_t kEnough = 200;  // it may list all that it would have accepted
+  if (why.size() > kEnough) why = why.substr(0, kEnough) + "...";
   why.erase(why.find_last_not_of(' ') + 1);
   throw Error(kind, std::string(what), "XGBoost says: " + why);
 }
