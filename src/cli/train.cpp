@@ -63,7 +63,11 @@ void train(const Options& options) {
   const Run run(options.run);
   const TrainedModel trained = train_model(load_library(options.library), options.train, run.context());
   save_model(trained.model, options.out);
-  options.run.json ? print_json(trained, options.out) : print_table(trained, options.out);
+  if (options.run.json) {
+    print_json(trained, options.out);
+  } else if (!options.run.quiet) {
+    print_table(trained, options.out);
+  }
 }
 
 }  // namespace

@@ -128,6 +128,16 @@ double guess(const TaskSpec& task, const std::vector<Example>& held_out, std::si
   return most / n;
 }
 
+/// Features of all groups are held at once, those of one group twice, and XGBoost keeps about as much again.
+void check_memory(std::size_t features, const RunContext& context) {
+  const double needed = 3.0 * static_cast<double>(features) * sizeof(float);
+  if (context.memory_bytes > 0 && needed > static_cast<double>(context.memory_bytes)) {
+    throw Error(ErrorKind::resources, "not enough memory",
+                text("training on so many spectra needs about %.0f MB", needed / 1e6),
+                "Raise --memory or lower --samples");
+  }
+}
+
 std::string facts(const Library& library, const TrainOptions& options, const TrainReport& report,
                   const std::vector<std::uint8_t>& held_out) {
   const InstrumentRange range;
@@ -204,6 +214,7 @@ TrainedModel train_model(const Library& library, const TrainOptions& options, co
                 text("its %zu structures do not suffice for any task", library.structures.size()));
   }
   const std::size_t width = out.model.feature_count();
+  check_memory(groups.size() * options.samples * width, context);
 
   std::vector<Rows> training;
   struct Job {
