@@ -60,6 +60,10 @@ void train(const Options& options) {
     throw Error(ErrorKind::output, "cannot write " + options.out, "there is no folder " + folder.string(),
                 "Make it first");
   }
+  if (options.train.name.empty() || options.train.name.find_first_of("/\\:*?\"<>|. ") != std::string::npos) {
+    throw Error(ErrorKind::usage, "--name " + options.train.name, "a model's name is part of file names",
+                "Use letters, digits and underscores, for example nmc");
+  }
   const Run run(options.run);
   const TrainedModel trained = train_model(load_library(options.library), options.train, run.context());
   save_model(trained.model, options.out);
