@@ -55,6 +55,9 @@ std::string not_comparable(const Booster& booster) {
   if (forest.weights_in_gbtree && version < std::array{3, 3, 0}) {
     return library + " does not know the weights of dropped trees as 3.3 and later write them";
   }
+  if (forest.version >= std::array{3, 1, 0} && version < std::array{3, 1, 0}) {
+    return library + " cannot read base_score as 3.1 and later write it";
+  }
   if (forest.old_vectors && version >= std::array{3, 2, 0}) {
     return library + " cannot read vector leaves as 3.1 and earlier write them";
   }
