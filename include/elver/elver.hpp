@@ -12,6 +12,7 @@
 #include "elver/maps.hpp"
 #include "elver/model.hpp"
 #include "elver/predict.hpp"
+#include "elver/phantom.hpp"
 #include "elver/report.hpp"
 #include "elver/run_context.hpp"
 #include "elver/train.hpp"
