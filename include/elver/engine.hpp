@@ -1,5 +1,7 @@
 #pragma once
+#include <array>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <span>
@@ -62,6 +64,13 @@ struct Tile {
 /// throws Error{interrupted} when asked to stop, Error{resources} when `memory_bytes` cannot hold one tile.
 void for_each_tile(const Image& image, ChannelRange channels, const RunContext& context, std::string_view stage,
                    const std::function<void(const Tile&)>& work);
+
+/// Features of every pixel as a NumPy file, (pixels, features) float32, row-major, pixels in C order; NaN rows where a
+/// pixel failed or is masked (`mask`: one byte a pixel, or empty). Streamed: memory does not grow with the image.
+/// Returns how many pixels have which status.
+std::array<std::uint64_t, status_count> write_features(const Image& image, const Model& model,
+                                                       std::span<const std::uint8_t> mask,
+                                                       const std::filesystem::path& npy, const RunContext& context);
 
 /// Mean over pixels of each channel, summed in double: what calibration looks at. Shape (channels).
 std::vector<double> mean_spectrum(const Image& image, const RunContext& context);

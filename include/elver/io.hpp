@@ -38,11 +38,11 @@ std::string info_json(const File& file);
 /// What a HyperSpy signal says of itself.
 struct SignalHeader {
   std::string title;
-  std::vector<Axis> axes;      ///< C order. Role `energy`: signal axis of a spectrum
+  std::vector<Axis> axes;  ///< C order. Role `energy`: signal axis of a spectrum
   NumberType type = NumberType::f32;
-  bool map = false;            ///< true: the last two are signal axes (Signal2D); false: navigation before the energy axis
-  std::string signal_type;     ///< "EELS" or ""
-  std::string quantity;        ///< with its unit, for example "Li per formula unit"
+  bool map = false;         ///< true: the last two are signal axes (Signal2D); false: navigation before the energy axis
+  std::string signal_type;  ///< "EELS" or ""
+  std::string quantity;     ///< with its unit, for example "Li per formula unit"
   std::optional<double> beam_energy_kev, convergence_mrad, collection_mrad, dwell_s;
   std::string record_json = "{}";  ///< what was done; goes into original_metadata/elver
 };
@@ -94,9 +94,31 @@ class OutputSet {
 
 /// One file written beside and renamed. Throws Error{output}.
 void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
+/// A float32 matrix as NumPy .npy, C order, filled in any order by any threads; written beside and, by commit(),
+/// renamed. Without commit nothing is left behind. Throws Error{output}.
+class NpyWriter {
+ public:
+  NpyWriter(const std::filesystem::path& path, std::uint64_t rows, std::uint64_t columns);
+  /// `shape` as NumPy writes a tuple's inside: "5," or "5, 3".
+  NpyWriter(const std::filesystem::path& path, const std::string& shape);
+  ~NpyWriter();
+  NpyWriter(const NpyWriter&) = delete;
+  NpyWriter& operator=(const NpyWriter&) = delete;
+  /// `values` from element `first` on, counted in C order.
+  void write(std::uint64_t first, std::span<const float> values);
+  void commit();
+
+ private:
+  void put(std::uint64_t offset, std::span<const std::byte> bytes);
+  std::filesystem::path path_, partial_;
+  int file_ = -1;
+  std::uint64_t data_start_ = 0;
+};
+
 /// float32 vector as NumPy .npy. Written beside and renamed.
 void write_npy(const std::filesystem::path& path, std::span<const float> values);
 /// float32 matrix as NumPy .npy (rows, columns), C order. Written beside and renamed.
-void write_npy(const std::filesystem::path& path, std::span<const float> values, std::uint64_t rows, std::uint64_t columns);
+void write_npy(const std::filesystem::path& path, std::span<const float> values, std::uint64_t rows,
+               std::uint64_t columns);
 
 }  // namespace elver

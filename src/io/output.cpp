@@ -1,9 +1,10 @@
+#include <fcntl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
-
 #include <utility>
 #include <vector>
 
@@ -109,31 +110,75 @@ void write_file(const fs::path& path, std::span<const std::byte> bytes) {
   }
 }
 
-namespace {
-
-void write_npy_shape(const fs::path& path, std::span<const float> values, const std::string& shape) {
+NpyWriter::NpyWriter(const fs::path& path, const std::string& shape) : path_(path), partial_(beside(path)) {
   std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (" + shape + "), }";
   constexpr std::size_t kPreamble = 10;  // magic, version, header length
   header.append(63 - (kPreamble + header.size()) % 64, ' ');
   header.push_back('\n');
-  std::vector<std::byte> bytes(kPreamble + header.size() + values.size_bytes());
   const auto length = static_cast<std::uint16_t>(header.size());
-  std::memcpy(bytes.data(), "\x93NUMPY\x01\x00", 8);
-  std::memcpy(bytes.data() + 8, &length, 2);
-  std::memcpy(bytes.data() + kPreamble, header.data(), header.size());
-  if (!values.empty()) std::memcpy(bytes.data() + kPreamble + header.size(), values.data(), values.size_bytes());
-  write_file(path, bytes);
+  const std::string preamble("\x93NUMPY\x01\x00", 8);
+  header = preamble + static_cast<char>(length & 0xff) + static_cast<char>(length >> 8) + header;
+  file_ = ::open(partial_.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0666);
+  if (file_ < 0) cannot_write(path_, std::strerror(errno));
+  data_start_ = header.size();
+  try {
+    put(0, std::as_bytes(std::span(header)));
+  } catch (...) {  // a constructor that throws has no destructor
+    ::close(file_);
+    std::error_code ignored;
+    fs::remove(partial_, ignored);
+    throw;
+  }
 }
 
-}  // namespace
+NpyWriter::NpyWriter(const fs::path& path, std::uint64_t rows, std::uint64_t columns)
+    : NpyWriter(path,
+                text("%llu, %llu", static_cast<unsigned long long>(rows), static_cast<unsigned long long>(columns))) {}
+
+NpyWriter::~NpyWriter() {
+  if (file_ < 0) return;
+  ::close(file_);
+  std::error_code ignored;
+  fs::remove(partial_, ignored);
+}
+
+void NpyWriter::put(std::uint64_t offset, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = ::pwrite(file_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) {
+      cannot_write(path_, std::strerror(written < 0 ? errno : ENOSPC));
+    }
+    offset += static_cast<std::uint64_t>(written);
+    bytes = bytes.subspan(static_cast<std::size_t>(written));
+  }
+}
+
+void NpyWriter::write(std::uint64_t first, std::span<const float> values) {
+  put(data_start_ + first * sizeof(float), std::as_bytes(values));
+}
+
+void NpyWriter::commit() {
+  const int closed = ::close(std::exchange(file_, -1));
+  const int why = errno;
+  std::error_code error;
+  if (closed == 0) fs::rename(partial_, path_, error);
+  if (closed == 0 && !error) return;
+  std::error_code ignored;
+  fs::remove(partial_, ignored);
+  cannot_write(path_, closed != 0 ? std::strerror(why) : error.message());
+}
 
 void write_npy(const fs::path& path, std::span<const float> values) {
-  write_npy_shape(path, values, text("%zu,", values.size()));
+  NpyWriter writer(path, text("%zu,", values.size()));
+  writer.write(0, values);
+  writer.commit();
 }
 
 void write_npy(const fs::path& path, std::span<const float> values, std::uint64_t rows, std::uint64_t columns) {
-  write_npy_shape(path, values,
-                  text("%llu, %llu", static_cast<unsigned long long>(rows), static_cast<unsigned long long>(columns)));
+  NpyWriter writer(path, rows, columns);
+  writer.write(0, values);
+  writer.commit();
 }
 
 }  // namespace elver
