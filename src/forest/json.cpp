@@ -62,15 +62,17 @@ class JsonReader final : public Reader {
   }
 
   float number() override {
-    const std::string_view word = take_word();
     float value = 0;
+    if (quick(value)) return value;
+    const std::string_view word = take_word();
     if (!parse_float(word, value)) bad(word, "a number");
     return value;
   }
 
   std::int64_t integer() override {
-    const std::string_view word = take_word();
     std::int64_t value = 0;
+    if (quick(value)) return value;
+    const std::string_view word = take_word();
     const auto [rest, code] = std::from_chars(word.data(), word.data() + word.size(), value);
     if (code != std::errc{} || rest != word.data() + word.size()) bad(word, "an integer");
     return value;
@@ -164,6 +166,16 @@ class JsonReader final : public Reader {
     }
     do element();
     while (more(']'));
+  }
+
+  /// A number that a delimiter follows; false, with nothing consumed, where something else may be the matter.
+  template <class Number>
+  bool quick(Number& value) {
+    static_cast<void>(next());
+    const auto [rest, code] = std::from_chars(at_, end_, value);
+    if (code != std::errc{} || rest == end_ || (*rest != ',' && *rest != ']')) return false;
+    at_ = rest;
+    return true;
   }
 
   /// A number or a literal: everything up to the next delimiter.
