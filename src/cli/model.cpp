@@ -34,6 +34,19 @@ std::string task_line(const ordered_json& task) {
   return line + "\n";
 }
 
+/// A fact of the training as people read it: an object as its pairs, a list of objects as a line each.
+std::string fact(const ordered_json& value, std::size_t indent) {
+  std::string out;
+  if (value.is_object()) {
+    for (const auto& [key, part] : value.items()) out += (out.empty() ? " " : ", ") + key + fact(part, indent + 2);
+    return out;
+  }
+  if (!value.is_array()) return " " + plain(value);
+  const bool table = !value.empty() && value.front().is_structured();
+  for (const ordered_json& part : value) out += (table ? "\n" + std::string(indent, ' ') : "") + fact(part, indent + 2);
+  return out;
+}
+
 /// The model's card, for people.
 std::string card(const Model& model) {
   const ordered_json json = ordered_json::parse(model_json(model));
@@ -60,10 +73,7 @@ std::string card(const Model& model) {
     out += "\n";
   }
   if (!json["training"].empty()) out += "training\n";
-  for (const auto& [key, value] : json["training"].items()) {
-    const std::string fact = plain(value);
-    out += "  " + key + ": " + (fact.size() > 160 ? fact.substr(0, 157) + "..." : fact) + "\n";
-  }
+  for (const auto& [key, value] : json["training"].items()) out += "  " + key + ":" + fact(value, 4) + "\n";
   if (!model.sha256.empty()) out += "sha256 " + model.sha256 + "\n";
   return out;
 }
