@@ -94,6 +94,11 @@ void write(hid_t location, const std::string& path, std::span<const Number> valu
            bool compress = true);
 void write_strings(hid_t location, const std::string& path, const std::vector<std::string>& values);
 
+/// What read_strings and string_attribute read texts of any length with: bounded by the file's own size, whatever a
+/// damaged file says.
+std::vector<std::string> read_dataset_texts(hid_t dataset, std::uint64_t count);
+std::string read_attribute_text(hid_t attribute);
+
 bool has_attribute(hid_t object, const std::string& name);
 std::string string_attribute(hid_t object, const std::string& name, const std::string& otherwise = {});
 double number_attribute(hid_t object, const std::string& name, double otherwise);

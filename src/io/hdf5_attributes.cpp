@@ -43,14 +43,7 @@ std::string string_attribute(hid_t object, const std::string& name, const std::s
   const H5T_class_t kind = H5Tget_class(type.get());
   if (kind == H5T_INTEGER || kind == H5T_FLOAT) return text("%.15g", number_attribute(object, name, 0));
   if (kind != H5T_STRING) return otherwise;
-  if (H5Tis_variable_str(type.get()) > 0) {
-    const Handle memory = text_type(H5Tget_cset(type.get()));
-    char* value = nullptr;
-    if (H5Aread(attribute.get(), memory.get(), &value) < 0) return otherwise;
-    const std::string found = value != nullptr ? value : "";
-    H5free_memory(value);
-    return found;
-  }
+  if (H5Tis_variable_str(type.get()) > 0) return read_attribute_text(attribute.get());
   std::string value(H5Tget_size(type.get()), '\0');
   if (H5Aread(attribute.get(), type.get(), value.data()) < 0) return otherwise;
   value.resize(std::min(value.find('\0'), value.size()));

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <cstring>
-#include <deque>
 #include <limits>
 #include <type_traits>
 
@@ -76,22 +75,6 @@ std::uint64_t expansion(hid_t creation) {
 bool is_number(H5T_class_t kind, bool integer_wanted) {
   return kind == H5T_INTEGER || kind == H5T_ENUM || (kind == H5T_FLOAT && !integer_wanted);
 }
-
-/// Keeps the texts of one read, and refuses more than `left` bytes.
-struct TextStore {
-  std::deque<std::vector<char>> texts;
-  std::uint64_t left = 0;
-  bool full = false;
-  static void* take(std::size_t size, void* info) {
-    auto& store = *static_cast<TextStore*>(info);
-    if (size > store.left) {
-      store.full = true;
-      return nullptr;
-    }
-    store.left -= size;
-    return store.texts.emplace_back(std::max<std::size_t>(size, 1)).data();
-  }
-};
 
 }  // namespace
 
@@ -263,29 +246,11 @@ std::vector<std::string> read_strings(hid_t location, const std::string& path) {
   if (dims.size() > 1) fail_read(dataset.get(), path_of(dataset.get()) + " is not a list of texts");
   std::vector<std::string> out;
   if (count == 0) return out;
-  if (H5Tis_variable_str(type.get()) <= 0) {
-    const std::size_t size = H5Tget_size(type.get());
-    std::vector<char> bytes(count * size);
-    if (H5Dread(dataset.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data()) < 0)
-      fail_read(dataset.get(), "");
-    for (std::uint64_t i = 0; i < count; ++i) out.emplace_back(&bytes[i * size], strnlen(&bytes[i * size], size));
-    return out;
-  }
-  // Texts that all point to the same stored bytes must not grow beyond the file's own size.
-  TextStore store;
-  hsize_t file_size = 0;
-  const Handle file(H5Iget_file_id(dataset.get()));
-  H5Fget_filesize(file.get(), &file_size);
-  store.left = file_size + count;
-  const Handle transfer(H5Pcreate(H5P_DATASET_XFER));
-  H5Pset_vlen_mem_manager(
-      transfer.get(), TextStore::take, &store, [](void*, void*) {}, &store);
-  const Handle memory = text_type(H5Tget_cset(type.get()));
-  std::vector<char*> pointers(count, nullptr);
-  if (H5Dread(dataset.get(), memory.get(), H5S_ALL, H5S_ALL, transfer.get(), pointers.data()) < 0) {
-    fail_read(dataset.get(), store.full ? path_of(dataset.get()) + " declares more text than the file holds" : "");
-  }
-  for (const char* pointer : pointers) out.emplace_back(pointer != nullptr ? pointer : "");
+  if (H5Tis_variable_str(type.get()) > 0) return read_dataset_texts(dataset.get(), count);
+  const std::size_t size = H5Tget_size(type.get());
+  std::vector<char> bytes(count * size);
+  if (H5Dread(dataset.get(), type.get(), H5S_ALL, H5S_ALL, H5P_DEFAULT, bytes.data()) < 0) fail_read(dataset.get(), "");
+  for (std::uint64_t i = 0; i < count; ++i) out.emplace_back(&bytes[i * size], strnlen(&bytes[i * size], size));
   return out;
 }
 
