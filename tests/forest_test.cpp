@@ -236,7 +236,17 @@ TEST(Forest, ABoosterWithoutTreesGivesItsBase) {
   EXPECT_EQ(margin_at(booster, 1), 3);
 }
 
-TEST(Forest, AFeatureThatNoFileCouldHoldDoesNotMatter) {
+TEST(Forest, ABoosterMadeOfNothingIsSafeToUse) {
+  const Booster nothing;
+  EXPECT_EQ(nothing.tree_count(), 0u);
+  EXPECT_TRUE(nothing.bytes().empty());
+  std::vector<float> out(2, 1.0F);
+  nothing.margins({}, 2, out);
+  nothing.transform(out, 2);
+  EXPECT_THAT(out, ElementsAre(0, 0));
+}
+
+TEST(Forest, ABoosterMayHaveNoFeatures) {
   json text = document({leaf(2)});
   parameters_of(text)["num_feature"] = "0";
   const Booster booster = booster_of(text);

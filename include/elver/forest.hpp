@@ -12,7 +12,8 @@ namespace elver {
 /// One tree ensemble as XGBoost wrote it, JSON or UBJSON, versions 0.9 to 3.x.
 class Booster {
  public:
-  Booster() = default;
+  /// One without trees or features, whose only output is 0.
+  Booster();
   /// `name` is for error texts. Throws Error{input} when malformed, Error{mismatch} for gblinear and unknown objectives.
   static Booster parse(std::vector<std::byte> bytes, const std::string& name);
   static Booster load(const std::string& path);

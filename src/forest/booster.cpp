@@ -8,6 +8,17 @@
 
 namespace elver {
 
+Booster::Booster() {
+  static const std::shared_ptr<const Forest> nothing = [] {
+    Forest made;
+    made.base = {0.0F};
+    made.objective_name = "reg:squarederror";
+    made.objective = forest::find_objective(made.objective_name, false);
+    return std::make_shared<const Forest>(std::move(made));
+  }();
+  forest_ = nothing;
+}
+
 Booster Booster::parse(std::vector<std::byte> bytes, const std::string& name) {
   auto made = std::make_shared<Forest>();
   made->bytes = std::move(bytes);
