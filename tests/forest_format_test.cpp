@@ -89,6 +89,7 @@ TEST(ForestFormat, WhatIsNoBoosterIsNamed) {
   EXPECT_THAT(refusal_of(std::string("booster[0]:\n0:leaf=1\n")), HasSubstr("dump"));
   EXPECT_THAT(refusal_of(std::string("\x80\x04\x95")), HasSubstr("pickle"));
   EXPECT_THAT(refusal_of(std::string("\x89HDF\r\n\x1a\n")), HasSubstr("neither JSON nor UBJSON"));
+  EXPECT_THAT(refusal_of(std::string("\xEF\xBB\xBF")), HasSubstr("neither JSON nor UBJSON"));
   EXPECT_THAT(refusal_of(std::string("binf") + std::string(400, '\0')), HasSubstr("old binary format"));
   EXPECT_THAT(refusal_of(std::string("{}")), HasSubstr("learner"));
   EXPECT_THAT(refusal_of(sample().dump() + "x"), HasSubstr("follows the end"));

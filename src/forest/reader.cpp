@@ -58,7 +58,7 @@ std::unique_ptr<Reader> Reader::make(std::span<const std::byte> bytes, const std
                  "Save the booster with save_model instead of dump_model");
   }
   if (is_old_binary(content)) throw refuse("it is in XGBoost's old binary format", kResave);
-  if (content[0] == '\x80') throw refuse("it is a Python pickle", kResave);
+  if (content.starts_with('\x80')) throw refuse("it is a Python pickle", kResave);
   throw refuse("it is neither JSON nor UBJSON", "Give a booster saved by XGBoost as .json or .ubj");
 }
 
