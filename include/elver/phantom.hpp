@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "elver/image.hpp"
@@ -31,8 +32,9 @@ struct PhantomOptions {
 /// The particle is seen through many cells: its spectra are mixtures of structures of one composition, grain by grain.
 /// Li falls from the core to the surface; part of the rim has oxygen vacancies. The flake is seen at 0.3 nm: every
 /// pixel is a mixture of two neighbourhoods with the same counts of Li, Ni, Mn and Co, which change along it; spots of
-/// it hold antisites. Both are of changing thickness. Where the library allows, only structures are used that a
-/// training with `split_seed` holds out.
+/// it hold antisites, whose neighbourhoods have two or four metals, so that their counts are not asked about. Both are
+/// of changing thickness. Where the library allows, only structures are used that a training with `split_seed` holds
+/// out.
 ///
 /// Truth, one value a pixel in C order (rows, columns), NaN where the question has no answer: Li content and vacancies
 /// are of the particle, counts and antisites of the flake.
@@ -51,6 +53,8 @@ class Phantom {
     std::vector<float> values;
   };
   const std::vector<Truth>& truth() const;
+  /// Pixels whose truth `name` is 1.
+  std::size_t pixels_with(std::string_view name) const;
   std::size_t structures() const;  ///< different ones that its spectra are made of
   bool held_out() const;           ///< none of them was trained on
 
@@ -69,7 +73,7 @@ class Phantom {
 struct MapScore {
   std::string map;      ///< as the map is called: "li_content", "count_Ni", "probability_antisite"
   std::string measure;  ///< "RMSE"; "accuracy"; of binary tasks "balanced accuracy", the mean of both sides'
-  double value = 0.0;   ///< NaN where no pixel has both
+  double value = 0.0;   ///< NaN where no pixel has both, and of a binary task where the truth has one side only
   double guess = 0.0;   ///< the measure of always answering the truth's mean, or its commonest value
   std::uint64_t pixels = 0;
 };

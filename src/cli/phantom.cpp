@@ -7,6 +7,7 @@
 #include "cli/common.hpp"
 #include "elver/error.hpp"
 #include "elver/phantom.hpp"
+#include "types/text.hpp"
 
 namespace elver::cli {
 namespace {
@@ -48,15 +49,19 @@ void make(const MakeOptions& options) {
                    {"columns", options.phantom.columns},
                    {"channels", options.phantom.channels},
                    {"truth", truth},
+                   {"oxygen_vacancy_pixels", phantom.pixels_with("oxygen_vacancy")},
+                   {"antisite_pixels", phantom.pixels_with("antisite")},
                    {"structures", phantom.structures()},
                    {"held_out", phantom.held_out()}};
     std::printf("%s\n", out.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
   } else if (!options.run.quiet) {
     std::printf(
-        "%s: %llu x %llu pixels, %llu channels, %.2f MB; made of %zu structures%s\n", options.out.c_str(),
-        static_cast<unsigned long long>(options.phantom.rows), static_cast<unsigned long long>(options.phantom.columns),
-        static_cast<unsigned long long>(options.phantom.channels), static_cast<double>(bytes) / 1e6,
-        phantom.structures(),
+        "%s: %llu x %llu pixels, %zu with oxygen vacancies, %zu with antisites, %llu channels, %.2f MB; made of %zu "
+        "structures%s\n",
+        options.out.c_str(), static_cast<unsigned long long>(options.phantom.rows),
+        static_cast<unsigned long long>(options.phantom.columns), phantom.pixels_with("oxygen_vacancy"),
+        phantom.pixels_with("antisite"), static_cast<unsigned long long>(options.phantom.channels),
+        static_cast<double>(bytes) / 1e6, phantom.structures(),
         phantom.held_out() ? " that training holds out" : ", some of which training uses: the library has too few");
   }
 }
@@ -75,9 +80,10 @@ void score(const ScoreOptions& options) {
     return;
   }
   std::printf("%-28s %-18s %8s %9s %8s\n", "map", "measure", "value", "guessing", "pixels");
+  const auto shown = [](double value) { return std::isfinite(value) ? text("%.3f", value) : std::string("-"); };
   for (const MapScore& s : scores) {
-    std::printf("%-28s %-18s %8.3f %9.3f %8llu\n", s.map.c_str(), s.measure.c_str(), s.value, s.guess,
-                static_cast<unsigned long long>(s.pixels));
+    std::printf("%-28s %-18s %8s %9s %8llu\n", s.map.c_str(), s.measure.c_str(), shown(s.value).c_str(),
+                shown(s.guess).c_str(), static_cast<unsigned long long>(s.pixels));
   }
 }
 

@@ -31,6 +31,10 @@ struct Neighbourhood {
 };
 using Counts = std::array<int, 4>;
 
+/// Whether the local counts have an answer there: three transition metals and at most three Li. Beside an antisite they
+/// have not, as Ni on a place of Li is a fourth metal, and Li on a place of Ni leaves two.
+bool has_counts(const Counts& counts) { return counts[0] <= 3 && counts[1] + counts[2] + counts[3] == 3; }
+
 /// What there is to choose from.
 struct Stock {
   std::map<std::string, std::vector<Average>> pristine, vacancy;  ///< by composition, in order of Li
@@ -57,9 +61,10 @@ Stock collect(const Library& library, const train::Pool& pool, const std::vector
     const Site& site = library.subshells[*oxygen].sites[i];
     const DefectKind defect = library.structures[site.structure].defect;
     const auto [li, ni, mn, co, o] = site.neighbours;
-    if (allowed[site.structure] == 0 || !pool.neighbourhoods[i] || li > 3 || ni + mn + co != 3) continue;
+    if (allowed[site.structure] == 0 || !pool.neighbourhoods[i]) continue;
     if (defect == DefectKind::pristine) {
-      out.plain[{li, ni, mn, co}].push_back({site.structure, *pool.neighbourhoods[i]});
+      if (has_counts({li, ni, mn, co}))
+        out.plain[{li, ni, mn, co}].push_back({site.structure, *pool.neighbourhoods[i]});
     } else if (defect == DefectKind::antisite && site.defect_distance_angstrom < kWithin) {
       out.antisite[{li, ni, mn, co}].push_back({site.structure, *pool.neighbourhoods[i]});
     }
@@ -145,7 +150,8 @@ void mix_neighbourhoods(const std::map<Counts, std::vector<Neighbourhood>>& stoc
     pixel.parts.push_back({site.specimen, weight});
     used.insert(site.structure);
   }
-  std::transform(counts.begin(), counts.end(), pixel.counts, [](int n) { return static_cast<float>(n); });
+  if (has_counts(counts))
+    std::transform(counts.begin(), counts.end(), pixel.counts, [](int n) { return static_cast<float>(n); });
 }
 
 }  // namespace

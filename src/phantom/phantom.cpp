@@ -2,6 +2,7 @@
 
 #include <oneapi/tbb/parallel_for.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <functional>
@@ -215,6 +216,12 @@ Phantom::Phantom(const Library& library, const PhantomOptions& options) {
 }
 Phantom::~Phantom() = default;
 const std::vector<Phantom::Truth>& Phantom::truth() const { return impl_->truth; }
+std::size_t Phantom::pixels_with(std::string_view name) const {
+  for (const Truth& truth : impl_->truth) {
+    if (truth.name == name) return static_cast<std::size_t>(std::ranges::count(truth.values, 1.0F));
+  }
+  return 0;
+}
 std::size_t Phantom::structures() const { return impl_->cast.structures.size(); }
 bool Phantom::held_out() const { return impl_->cast.held_out; }
 

@@ -42,7 +42,8 @@ double rmse(const std::vector<Pair>& pairs, double& guess) {
   return std::sqrt(squares);
 }
 
-/// Shares of right answers; `balanced`: the mean over the values that the truth takes.
+/// Shares of right answers; `balanced`: the mean over the values that the truth takes. Of one value alone nothing can
+/// be told apart: NaN then.
 double accuracy(const std::vector<Pair>& pairs, bool balanced, double& guess) {
   std::map<double, std::pair<double, double>> by_value;  // truth -> right, all
   for (const Pair& p : pairs) {
@@ -57,6 +58,10 @@ double accuracy(const std::vector<Pair>& pairs, bool balanced, double& guess) {
     commonest = std::max(commonest, counts.second);
   }
   const auto n = static_cast<double>(pairs.size());
+  if (balanced && by_value.size() < 2) {
+    guess = std::numeric_limits<double>::quiet_NaN();
+    return guess;
+  }
   guess = balanced ? 1.0 / static_cast<double>(by_value.size()) : commonest / n;
   return balanced ? mean : right_in_all / n;
 }
