@@ -149,9 +149,9 @@ TEST(Train, LearnsWhatTheSpectraSay) {
   ASSERT_EQ(trained.report.scores.size(), 1U);  // the library has neither neighbourhoods nor defects
   const TaskScore& li = trained.report.scores.front();
   EXPECT_EQ(li.task, "li_content");
-  ASSERT_EQ(li.values.size(), 4U);
-  EXPECT_LT(li.values[0], 0.4 * li.guess);  // a peak that goes from 2 to 1 cannot be missed
-  EXPECT_LT(li.values[0], li.values[3]);    // and noise does not help
+  ASSERT_EQ(li.figures.size(), 4U);
+  EXPECT_LT(li.figures[0].value, 0.4 * li.guess);       // a peak that goes from 2 to 1 cannot be missed
+  EXPECT_LT(li.figures[0].value, li.figures[3].value);  // and noise does not help
   EXPECT_EQ(trained.model.tasks.size(), 1U);
   EXPECT_EQ(trained.model.references.size(), trained.model.edges.size());
 }

@@ -22,6 +22,17 @@ struct TrainOptions {
   std::size_t draws = 8;       ///< instruments that every held-out specimen is seen through
 };
 
+struct Interval {
+  double low = 0.0, high = 0.0;
+};
+
+/// One held-out figure.
+struct Figure {
+  double value = 0.0;
+  Interval interval;        ///< of 95 %, for which a held-out structure is one trial
+  std::size_t spectra = 0;  ///< that it was found with
+};
+
 /// What a task is worth on structures that its training never saw.
 struct TaskScore {
   std::string task;
@@ -29,8 +40,8 @@ struct TaskScore {
                         ///< both sides'
   std::size_t training_structures = 0, training_spectra = 0;
   std::size_t held_out_structures = 0, held_out_specimens = 0;
-  std::vector<double> values;  ///< [dose of TrainReport]
-  double guess = 0.0;          ///< the measure of always answering the mean, or the commonest class
+  std::vector<Figure> figures;  ///< [dose of TrainReport]
+  double guess = 0.0;           ///< the measure of always answering the mean, or the commonest class
 };
 
 struct TrainReport {

@@ -21,19 +21,24 @@ void print_table(const TrainedModel& trained, const std::string& out) {
   std::printf("%-16s %-17s %9s", "task", "measure", "guessing");
   for (const double dose : trained.report.doses) {
     if (dose > 0) {
-      std::printf(" %8.0f", dose);
+      std::printf("   %9.0f", dose);
     } else {
-      std::printf(" %8s", "no noise");
+      std::printf("   %9s", "no noise");
     }
   }
   std::printf("   structures (specimens) held out / trained on (spectra)\n");
   for (const TaskScore& s : trained.report.scores) {
     std::printf("%-16s %-17s %9.3f", s.task.c_str(), s.measure.c_str(), s.guess);
-    for (const double value : s.values) std::printf(" %8.3f", value);
-    std::printf("   %zu (%zu) / %zu (%zu)\n", s.held_out_structures, s.held_out_specimens, s.training_structures,
-                s.training_spectra);
+    for (const Figure& f : s.figures) std::printf("   %9.3f", f.value);
+    std::printf("   %zu (%zu) / %zu (%zu)\n%*s", s.held_out_structures, s.held_out_specimens, s.training_structures,
+                s.training_spectra, 44, "95 % interval");
+    for (const Figure& f : s.figures) std::printf(" %5.3f-%5.3f", f.interval.low, f.interval.high);
+    std::printf("\n");
   }
-  std::printf("The numbers over the columns are counts per channel just before O K.\n");
+  std::printf(
+      "The numbers over the columns are counts per channel just before O K. In the intervals a held-out structure is "
+      "one "
+      "trial.\n");
   for (const std::string& note : trained.report.notes) std::printf("note: %s\n", note.c_str());
   std::printf("%s: %zu tasks, %zu features, %.2f MB; simulated in %.0f s, trained in %.0f s, evaluated in %.0f s\n",
               out.c_str(), trained.model.tasks.size(), trained.model.feature_count(),

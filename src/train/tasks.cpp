@@ -42,7 +42,7 @@ std::vector<Example> draw(const std::vector<Candidate>& from, std::size_t count,
   for (std::size_t i = 0; i < count; ++i) {
     const Candidate& first = from[i % from.size()];  // every candidate equally often
     const std::vector<const Candidate*>& family = families[first.family];
-    Example example{{{first.specimen, 1.0}}, first.labels, first.weight};
+    Example example{{{first.specimen, 1.0}}, first.labels, first.weight, first.structure};
     if (family.size() > 1 && std::uniform_real_distribution(0.0, 1.0)(random) < mixtures) {
       std::vector<const Candidate*> chosen{&first};
       const std::size_t parts = 2 + pick(random, most - 1);
@@ -87,7 +87,7 @@ std::size_t structures_of(const std::vector<Candidate>& candidates) {
 
 std::vector<Example> singles(const std::vector<Candidate>& candidates) {
   std::vector<Example> out;
-  for (const Candidate& c : candidates) out.push_back({{{c.specimen, 1.0}}, c.labels, c.weight});
+  for (const Candidate& c : candidates) out.push_back({{{c.specimen, 1.0}}, c.labels, c.weight, c.structure});
   return out;
 }
 

@@ -30,6 +30,7 @@ struct Example {
   std::vector<Part> parts;
   std::vector<float> labels;  ///< one a task of the group; class index or value
   float weight = 1.0F;
+  std::size_t structure = 0;  ///< that it was made of, or of a mixture the first one
 };
 
 struct TaskSpec {

@@ -12,6 +12,7 @@
 #include "elver/error.hpp"
 #include "library/instrument.hpp"
 #include "train/dataset.hpp"
+#include "train/evaluate.hpp"
 #include "train/xgboost_api.hpp"
 #include "types/arena.hpp"
 #include "types/text.hpp"
@@ -25,30 +26,6 @@ using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 constexpr std::array<double, 4> kDoses{0, 10'000, 1'000, 100};  ///< counts/channel before O K; 0: no noise
-
-/// Rows whose features are all there, with their labels and weights.
-struct Rows {
-  std::size_t count = 0;
-  std::vector<float> features, weights;
-  std::vector<std::vector<float>> labels;  ///< [task of the group][row]
-};
-
-Rows keep_whole(const std::vector<float>& features, const std::vector<Example>& examples, std::size_t width,
-                std::size_t tasks) {
-  Rows out;
-  out.labels.resize(tasks);
-  for (std::size_t i = 0; i < examples.size(); ++i) {
-    const auto row = features.begin() + static_cast<std::ptrdiff_t>(i * width);
-    if (std::isnan(*row)) continue;  // a failed pixel's row is NaN throughout
-    out.features.insert(out.features.end(), row, row + static_cast<std::ptrdiff_t>(width));
-    out.weights.push_back(examples[i].weight);
-    for (std::size_t t = 0; t < tasks; ++t) out.labels[t].push_back(examples[i].labels[t]);
-    ++out.count;
-  }
-  return out;
-}
-
-bool is_regression(const TaskSpec& task) { return task.classes.empty() && !task.binary; }
 
 std::size_t rounds_of(const TaskSpec& task, const TrainOptions& options) {
   return task.classes.empty() ? options.rounds : std::max<std::size_t>(1, options.rounds / 2);
@@ -84,50 +61,6 @@ Booster fit(const TaskSpec& task, const Rows& rows, std::size_t width, std::size
   return Booster::parse(booster.save("ubj"), task.name);
 }
 
-/// RMSE; or the share of rows whose most probable class is the true one; or, of a binary task, the mean of the two
-/// sides' shares, so that it does not matter how many specimens a side has.
-double score(const TaskSpec& task, const Booster& booster, const Rows& rows, const std::vector<float>& labels) {
-  const std::size_t outputs = booster.output_count();
-  std::vector<float> values(rows.count * outputs);
-  booster.margins(rows.features, rows.count, values);
-  booster.transform(values, rows.count);
-  std::array<double, 2> sum{}, count{};  // of the two sides; other tasks use the first
-  for (std::size_t i = 0; i < rows.count; ++i) {
-    const auto row = values.begin() + static_cast<std::ptrdiff_t>(i * outputs);
-    const std::size_t side = task.binary && labels[i] > 0.5F ? 1 : 0;
-    count[side] += 1;
-    if (!task.classes.empty()) {
-      const auto best = std::max_element(row, row + static_cast<std::ptrdiff_t>(outputs)) - row;
-      sum[side] += best == std::lround(labels[i]) ? 1 : 0;
-    } else if (task.binary) {
-      sum[side] += (*row > 0.5F) == (side == 1) ? 1 : 0;
-    } else {
-      const double error = static_cast<double>(*row) - static_cast<double>(labels[i]);
-      sum[side] += error * error;
-    }
-  }
-  if (task.binary) return (sum[0] / count[0] + sum[1] / count[1]) / 2;
-  return is_regression(task) ? std::sqrt(sum[0] / count[0]) : sum[0] / count[0];
-}
-
-/// What `score` gives to who always answers the mean of the held-out labels, or their commonest class.
-double guess(const TaskSpec& task, const std::vector<Example>& held_out, std::size_t t) {
-  if (task.binary) return 0.5;
-  std::map<float, double> counts;
-  double sum = 0;
-  double squares = 0;
-  for (const Example& e : held_out) {
-    ++counts[e.labels[t]];
-    sum += static_cast<double>(e.labels[t]);
-    squares += static_cast<double>(e.labels[t]) * static_cast<double>(e.labels[t]);
-  }
-  const auto n = static_cast<double>(held_out.size());
-  if (is_regression(task)) return std::sqrt(std::max(0.0, squares / n - sum / n * (sum / n)));
-  double most = 0;
-  for (const auto& [label, count] : counts) most = std::max(most, count);
-  return most / n;
-}
-
 /// Features of all groups are held at once, those of one group twice, and XGBoost keeps about as much again.
 void check_memory(std::size_t features, const RunContext& context) {
   const double needed = 3.0 * static_cast<double>(features) * sizeof(float);
@@ -138,17 +71,26 @@ void check_memory(std::size_t features, const RunContext& context) {
   }
 }
 
+double rounded(double value) { return std::round(value * 1e4) / 1e4; }
+
 std::string facts(const Library& library, const TrainOptions& options, const TrainReport& report,
                   const std::vector<std::uint8_t>& held_out) {
   const InstrumentRange range;
   nlohmann::ordered_json scores = nlohmann::ordered_json::array();
   for (const TaskScore& s : report.scores) {
     nlohmann::ordered_json values = nlohmann::ordered_json::array();
-    for (const double v : s.values) values.push_back(std::round(v * 1e4) / 1e4);
+    nlohmann::ordered_json intervals = nlohmann::ordered_json::array(), spectra = intervals;
+    for (const Figure& f : s.figures) {
+      values.push_back(rounded(f.value));
+      intervals.push_back({rounded(f.interval.low), rounded(f.interval.high)});
+      spectra.push_back(f.spectra);
+    }
     scores.push_back({{"task", s.task},
                       {"measure", s.measure},
                       {"held_out", values},
-                      {"guess", std::round(s.guess * 1e4) / 1e4},
+                      {"interval_95", intervals},
+                      {"held_out_spectra", spectra},
+                      {"guess", rounded(s.guess)},
                       {"training_structures", s.training_structures},
                       {"training_spectra", s.training_spectra},
                       {"held_out_structures", s.held_out_structures},
@@ -193,6 +135,9 @@ std::string facts(const Library& library, const TrainOptions& options, const Tra
          "those "
          "below 0.8 Li weigh a quarter and are not in the figure"}}},
       {"doses", {{"unit", "counts per channel just before O K; 0 is without noise"}, {"values", report.doses}}},
+      {"intervals",
+       "95 %; a held-out structure is one trial: Wilson's for accuracies, Newcombe's of both sides for balanced ones, "
+       "2000 draws of structures with replacement for RMSE"},
       {"held_out", scores}};
   return out.dump();
 }
@@ -274,6 +219,12 @@ TrainedModel train_model(const Library& library, const TrainOptions& options, co
       const std::vector<float> features = simulate_features(out.model, library, pool, examples, exposure,
                                                             ~options.seed - g, context, "testing " + groups[g].name);
       seen[g].push_back(keep_whole(features, examples, width, groups[g].tasks.size()));
+      if (const std::size_t out_of = examples.size() - seen[g].back().count; out_of > 0) {
+        report.notes.push_back(
+            text("%s: %zu of %zu held-out spectra at %g counts were left out, too noisy for a "
+                 "background fit",
+                 groups[g].name.c_str(), out_of, examples.size(), dose));
+      }
     }
   }
   for (const Job& job : jobs) {
@@ -281,13 +232,14 @@ TrainedModel train_model(const Library& library, const TrainOptions& options, co
     const TaskSpec& task = group.tasks[job.task];
     TaskScore s;
     s.task = task.name;
-    s.measure = is_regression(task) ? "RMSE" : task.binary ? "balanced accuracy" : "accuracy";
+    s.measure = measure_of(task);
     s.training_structures = group.training_structures;
     s.training_spectra = training[job.group].count;
     s.held_out_structures = group.held_out_structures;
     s.held_out_specimens = group.held_out.size();
     s.guess = guess(task, group.held_out, job.task);
-    for (const Rows& rows : seen[job.group]) s.values.push_back(score(task, job.booster, rows, rows.labels[job.task]));
+    for (const Rows& rows : seen[job.group])
+      s.figures.push_back(figure(task, job.booster, rows, job.task, options.seed));
     report.scores.push_back(s);
     out.model.tasks.push_back({task.name, task.unit, task.classes, false, job.booster});
   }

@@ -1,0 +1,140 @@
+#include "train/evaluate.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <set>
+
+#include "train/random.hpp"
+
+namespace elver::train {
+namespace {
+
+constexpr double kTwoSided = 1.959964;  ///< standard deviations of 95 %
+
+bool is_regression(const TaskSpec& task) { return task.classes.empty() && !task.binary; }
+
+}  // namespace
+
+Rows keep_whole(const std::vector<float>& features, const std::vector<Example>& examples, std::size_t width,
+                std::size_t tasks) {
+  Rows out;
+  out.labels.resize(tasks);
+  for (std::size_t i = 0; i < examples.size(); ++i) {
+    const auto row = features.begin() + static_cast<std::ptrdiff_t>(i * width);
+    if (std::isnan(*row)) continue;  // a failed pixel's row is NaN throughout
+    out.features.insert(out.features.end(), row, row + static_cast<std::ptrdiff_t>(width));
+    out.weights.push_back(examples[i].weight);
+    out.structures.push_back(examples[i].structure);
+    for (std::size_t t = 0; t < tasks; ++t) out.labels[t].push_back(examples[i].labels[t]);
+    ++out.count;
+  }
+  return out;
+}
+
+Interval wilson(Share share) {
+  if (share.trials == 0) return {0.0, 1.0};
+  const auto n = static_cast<double>(share.trials);
+  const double z = kTwoSided, p = share.value, centre = p + z * z / (2 * n);
+  const double half = z * std::sqrt(p * (1 - p) / n + z * z / (4 * n * n));
+  return {std::max(0.0, (centre - half) / (1 + z * z / n)), std::min(1.0, (centre + half) / (1 + z * z / n))};
+}
+
+Interval wilson_mean(Share a, Share b) {
+  const Interval of_a = wilson(a), of_b = wilson(b);
+  const double mean = (a.value + b.value) / 2;
+  return {mean - std::hypot(a.value - of_a.low, b.value - of_b.low) / 2,
+          mean + std::hypot(of_a.high - a.value, of_b.high - b.value) / 2};
+}
+
+Interval bootstrap_rms(const std::vector<double>& squares, const std::vector<std::size_t>& structures,
+                       std::uint64_t seed) {
+  struct Sum {
+    double squares = 0, rows = 0;
+  };
+  std::map<std::size_t, Sum> by_structure;
+  for (std::size_t i = 0; i < squares.size(); ++i) {
+    by_structure[structures[i]].squares += squares[i];
+    by_structure[structures[i]].rows += 1;
+  }
+  if (by_structure.empty()) return {std::nan(""), std::nan("")};
+  std::vector<Sum> sums;
+  for (const auto& [structure, sum] : by_structure) sums.push_back(sum);
+  constexpr std::size_t kDraws = 2000;
+  constexpr std::uint32_t kStream = 11;
+  std::mt19937_64 random = random_stream(seed, kStream, 0);
+  std::uniform_int_distribution<std::size_t> any(0, sums.size() - 1);
+  std::vector<double> values;
+  for (std::size_t d = 0; d < kDraws; ++d) {
+    Sum total;
+    for (std::size_t j = 0; j < sums.size(); ++j) {
+      const Sum& drawn = sums[any(random)];
+      total.squares += drawn.squares;
+      total.rows += drawn.rows;
+    }
+    values.push_back(std::sqrt(total.squares / total.rows));
+  }
+  std::sort(values.begin(), values.end());
+  return {values[kDraws / 40], values[kDraws - 1 - kDraws / 40]};
+}
+
+std::string measure_of(const TaskSpec& task) {
+  return is_regression(task) ? "RMSE" : task.binary ? "balanced accuracy" : "accuracy";
+}
+
+Figure figure(const TaskSpec& task, const Booster& booster, const Rows& rows, std::size_t task_index,
+              std::uint64_t seed) {
+  const std::vector<float>& labels = rows.labels[task_index];
+  const std::size_t outputs = booster.output_count();
+  std::vector<float> values(rows.count * outputs);
+  booster.margins(rows.features, rows.count, values);
+  booster.transform(values, rows.count);
+  std::array<double, 2> right{}, count{};  // of the two sides; other tasks use the first
+  std::array<std::set<std::size_t>, 2> structures;
+  std::vector<double> squares;
+  for (std::size_t i = 0; i < rows.count; ++i) {
+    const auto row = values.begin() + static_cast<std::ptrdiff_t>(i * outputs);
+    const std::size_t side = task.binary && labels[i] > 0.5F ? 1 : 0;
+    count[side] += 1;
+    structures[side].insert(rows.structures[i]);
+    if (!task.classes.empty()) {
+      const auto best = std::max_element(row, row + static_cast<std::ptrdiff_t>(outputs)) - row;
+      right[side] += best == std::lround(labels[i]) ? 1 : 0;
+    } else if (task.binary) {
+      right[side] += (*row > 0.5F) == (side == 1) ? 1 : 0;
+    } else {
+      const double error = static_cast<double>(*row) - static_cast<double>(labels[i]);
+      squares.push_back(error * error);
+      right[side] += error * error;
+    }
+  }
+  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  if (count[0] == 0 || (task.binary && count[1] == 0)) return {kNone, {kNone, kNone}, rows.count};
+  const Share first{right[0] / count[0], structures[0].size()};
+  if (is_regression(task)) return {std::sqrt(first.value), bootstrap_rms(squares, rows.structures, seed), rows.count};
+  if (!task.binary) return {first.value, wilson(first), rows.count};
+  const Share second{right[1] / count[1], structures[1].size()};
+  return {(first.value + second.value) / 2, wilson_mean(first, second), rows.count};
+}
+
+double guess(const TaskSpec& task, const std::vector<Example>& held_out, std::size_t task_index) {
+  if (task.binary) return 0.5;
+  std::map<float, double> counts;
+  double sum = 0;
+  double squares = 0;
+  for (const Example& e : held_out) {
+    const auto label = static_cast<double>(e.labels[task_index]);
+    ++counts[e.labels[task_index]];
+    sum += label;
+    squares += label * label;
+  }
+  const auto n = static_cast<double>(held_out.size());
+  if (is_regression(task)) return std::sqrt(std::max(0.0, squares / n - sum / n * (sum / n)));
+  double most = 0;
+  for (const auto& [label, n_label] : counts) most = std::max(most, n_label);
+  return most / n;
+}
+
+}  // namespace elver::train
