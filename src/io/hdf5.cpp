@@ -169,10 +169,11 @@ Handle open_bytes(std::span<const std::byte> bytes, const std::string& name) {
   return file;
 }
 
-Handle create_file(const std::string& path) {
+Handle create_file(const std::string& path, std::size_t user_block) {
   const auto held = lock();
-  const Handle access = file_access();
-  Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()));
+  const Handle access = file_access(), creation(H5Pcreate(H5P_FILE_CREATE));
+  H5Pset_userblock(creation.get(), user_block);
+  Handle file(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()));
   if (!file) {
     throw Error(ErrorKind::output, "cannot write " + path, reason(),
                 "Check the folder, its permissions and the space left");

@@ -43,8 +43,9 @@ class Handle {
 Handle open_file(const std::string& path);
 /// The same from memory (the bytes are copied); `name` is for error texts.
 Handle open_bytes(std::span<const std::byte> bytes, const std::string& name);
-/// A new file at `path`. Throws Error{output}.
-Handle create_file(const std::string& path);
+/// A new file at `path`, which leaves its first `user_block` bytes (0, or 512 times a power of two) to the caller.
+/// Throws Error{output}.
+Handle create_file(const std::string& path, std::size_t user_block = 0);
 /// Writes what is still buffered and closes. Throws Error{output}: the destructor of Handle could not say so.
 void close_file(Handle file);
 /// For a file that will not be completed. If the disk is full, HDF5 cannot close it, and would crash over it at the

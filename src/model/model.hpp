@@ -1,6 +1,7 @@
 #pragma once
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,9 @@ nlohmann::ordered_json recipe_json(const Model& model, const std::function<std::
 /// Throws Error{input} naming `where`, the key, and what is expected there.
 Model read_recipe(std::string_view text, const std::string& where,
                   const std::function<Booster(const std::string&)>& load);
+
+/// The model in a file's bytes, whose seal is not looked at. Throws Error{input}.
+Model read_model(std::span<const std::byte> bytes, const std::string& where);
 
 /// "li_content.json" or "li_content.ubj", by what the booster's bytes are.
 std::string booster_file_name(const Task& task);

@@ -1,4 +1,7 @@
+#include <algorithm>
+#include <fstream>
 #include <span>
+#include <string_view>
 
 #include "elver/error.hpp"
 #include "elver/io.hpp"
@@ -9,13 +12,52 @@
 #include "types/text.hpp"
 
 /// NAME.elver is HDF5. The root's attributes say what it is; /recipe is the recipe as JSON text, its booster paths
-/// inside the file; /boosters/TASK holds the bytes that XGBoost wrote. Each carries its SHA-256, so that a damaged file
-/// is refused and not used.
+/// inside the file; /boosters/TASK holds the bytes that XGBoost wrote. Each carries its SHA-256. The file begins with a
+/// seal, in the block that HDF5 leaves to its users: what it is, and the SHA-256 of all that follows. So a damaged file
+/// is refused before the HDF5 library, which some damaged files crash, has seen it.
 namespace elver {
 namespace {
 
 constexpr const char* kMark = "elver model";
 constexpr int kVersion = 1;
+constexpr std::size_t kSealBytes = 512;
+constexpr std::string_view kSealWords = "elver model\nsha256 of what follows these 512 bytes: ";
+
+std::string seal(std::span<const std::byte> content) {
+  std::string out(kSealWords);
+  out += sha256(content) + "\n";
+  out.resize(kSealBytes, '\n');
+  return out;
+}
+
+std::vector<std::byte> read_file(const std::filesystem::path& path) {
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(path, error);
+  const auto refuse = [&](const std::string& why) {
+    return Error(ErrorKind::input, "cannot read " + path.string(), why);
+  };
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) throw refuse("it is a folder");
+  if (error) throw refuse(error.message());
+  std::vector<std::byte> bytes(size);
+  std::ifstream stream(path, std::ios::binary);
+  stream.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size));
+  if (!stream) throw refuse("it cannot be opened or read");
+  return bytes;
+}
+
+/// Throws Error{input} unless the bytes are a model, all of it, as it was written.
+void check_seal(std::span<const std::byte> bytes, const std::string& where) {
+  const std::string_view start(reinterpret_cast<const char*>(bytes.data()), std::min(bytes.size(), kSealBytes));
+  if (!start.starts_with(kSealWords)) {
+    throw Error(ErrorKind::input, where, "it is not a model of elver's, or one of an early version",
+                "elver model make writes one from a recipe, elver train from a library");
+  }
+  if (bytes.size() < kSealBytes || start != seal(bytes.subspan(kSealBytes))) {
+    throw Error(ErrorKind::input, where, "it is cut off or damaged: its checksum differs",
+                "Fetch or make the model again");
+  }
+}
 
 void check_sum(hid_t file, const std::string& path, std::span<const std::byte> bytes, const std::string& where) {
   const hdf5::Handle dataset = hdf5::open_dataset(file, path);
@@ -37,9 +79,8 @@ std::size_t Model::feature_count() const {
   return n;
 }
 
-Model load_model(const std::filesystem::path& path) {
-  const std::string where = "model " + path.string();
-  const hdf5::Handle file = hdf5::open_file(path.string());
+Model read_model(std::span<const std::byte> bytes, const std::string& where) {
+  const hdf5::Handle file = hdf5::open_bytes(bytes, where);
   const hdf5::Handle root = hdf5::open_group(file.get(), "/");
   if (hdf5::string_attribute(root.get(), "format") != kMark) {
     throw Error(ErrorKind::input, where, "an HDF5 file, but not a model of elver's",
@@ -54,12 +95,19 @@ Model load_model(const std::filesystem::path& path) {
   if (recipe.size() != 1) throw Error(ErrorKind::input, where, "it holds no recipe");
   check_sum(file.get(), "recipe", std::as_bytes(std::span(recipe[0])), where);
   Model model = read_recipe(recipe[0], where, [&](const std::string& inside) {
-    std::vector<std::byte> bytes = hdf5::read<std::byte>(file.get(), inside);
-    check_sum(file.get(), inside, bytes, where);
-    return Booster::parse(std::move(bytes), where + ": " + inside);
+    std::vector<std::byte> booster = hdf5::read<std::byte>(file.get(), inside);
+    check_sum(file.get(), inside, booster, where);
+    return Booster::parse(std::move(booster), where + ": " + inside);
   });
-  model.sha256 = sha256_of_file(path);
+  model.sha256 = sha256(bytes);
   return model;
+}
+
+Model load_model(const std::filesystem::path& path) {
+  const std::string where = "model " + path.string();
+  const std::vector<std::byte> bytes = read_file(path);
+  check_seal(bytes, where);
+  return read_model(bytes, where);
 }
 
 void save_model(const Model& model, const std::filesystem::path& path) {
@@ -68,7 +116,8 @@ void save_model(const Model& model, const std::filesystem::path& path) {
   const std::string recipe = recipe_json(model, inside).dump(2);
   const std::filesystem::path folder = path.parent_path();
   OutputSet output(folder.empty() ? "." : folder);
-  hdf5::Handle file = hdf5::create_file(output.stage(path.filename().string()).string());
+  const std::filesystem::path staged = output.stage(path.filename().string());
+  hdf5::Handle file = hdf5::create_file(staged.string(), kSealBytes);
   {
     const hdf5::Handle root = hdf5::open_group(file.get(), "/");
     hdf5::set_attribute(root.get(), "format", kMark);
@@ -85,6 +134,10 @@ void save_model(const Model& model, const std::filesystem::path& path) {
     set_sum(file.get(), inside(task), bytes);
   }
   hdf5::close_file(std::move(file));
+  const std::vector<std::byte> written = read_file(staged);
+  std::fstream stream(staged, std::ios::binary | std::ios::in | std::ios::out);
+  stream << seal(std::span(written).subspan(kSealBytes)) << std::flush;
+  if (!stream) throw Error(ErrorKind::output, "cannot write " + path.string(), "the disk is full or failing");
   output.commit();
 }
 
