@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -138,6 +139,90 @@ TEST_P(EveryMethod, SaysWhyAPixelHasNoValueAndLeavesItsNeighboursAlone) {
     }
   }
   EXPECT_EQ(result.status_counts, (std::array<std::uint64_t, 7>{32, 1, 2, 2, 1, 2, 0}));
+}
+
+/// What a detector, a file or a processing step may have done to a spectrum.
+std::vector<void (*)(std::span<float>, std::mt19937_64&)> mishaps() {
+  const auto any = [](std::span<float> y, std::mt19937_64& random) -> float& {
+    return y[std::uniform_int_distribution<std::size_t>(80, 225)(random)];
+  };
+  static const auto somewhere = any;
+  return {[](auto y, auto& random) { somewhere(y, random) = kNaN; },
+          [](auto y, auto& random) { somewhere(y, random) = std::numeric_limits<float>::infinity(); },
+          [](auto y, auto& random) { somewhere(y, random) = -std::numeric_limits<float>::infinity(); },
+          [](auto y, auto& random) { somewhere(y, random) = 4294967295.0f; },
+          [](auto y, auto&) { std::ranges::fill(y, 0.0f); },
+          [](auto y, auto&) { std::ranges::fill(y, 65535.0f); },
+          [](auto y, auto&) { std::ranges::fill(y, std::numeric_limits<float>::max()); },
+          [](auto y, auto&) { std::ranges::fill(y, std::numeric_limits<float>::denorm_min()); },
+          [](auto y, auto&) {
+            for (float& v : y) v = -v;
+          },
+          [](auto y, auto&) {
+            for (float& v : y) v *= 1e-30f;
+          },
+          [](auto y, auto&) {
+            for (float& v : y) v *= 1e30f;
+          },
+          [](auto y, auto& random) {
+            for (float& v : y) v = std::normal_distribution(0.0f, 50.0f)(random);
+          },
+          [](auto y, auto&) {
+            std::fill_n(y.begin() + 80, 60, 0.0f);
+            y[100] = 1e6f;
+          },
+          [](auto y, auto&) {
+            y[80] = 3e38f;
+            y[139] = -3e38f;
+          }};
+}
+
+// Whatever befalls some pixels: the others keep their bits, a pixel that failed is NaN in every map, and one that did
+// not is finite in every map.
+TEST_P(EveryMethod, KeepsEveryPixelToItself) {
+  const EnergyAxis axis{450.0, 0.5, 240};
+  std::mt19937_64 random(5);
+  const auto wrong = mishaps();
+  for (const std::size_t pixels : {1U, 31U, 32U, 33U, 70U}) {  // blocks that are full and that are not
+    CountsImage good(pixel_row(pixels), axis);
+    for (std::size_t p = 0; p < pixels; ++p) {
+      for (std::size_t c = 0; c < axis.size; ++c) {
+        const double mean = power_law(axis.energy(static_cast<double>(c)), 100, 3) + (c >= 150 ? 50 : 0);
+        good.at(p, c) = static_cast<float>(std::poisson_distribution<>(mean)(random));
+      }
+    }
+    CountsImage image(pixel_row(pixels), axis);
+    image.values = good.values;
+    std::vector<bool> spoiled(pixels);
+    for (std::size_t p = 0; p < pixels; ++p) {
+      spoiled[p] = random() % 3 == 0;
+      if (spoiled[p]) wrong[random() % wrong.size()](std::span(image.values).subspan(p * axis.size, axis.size), random);
+    }
+    const BackgroundJob job{{490, 520}, {525, 563}, {.method = GetParam()}, {}};
+    const BackgroundResult before = fit_background(good, job, one_thread());
+    const BackgroundResult after = fit_background(image, job, one_thread());
+    for (std::size_t p = 0; p < pixels; ++p) {
+      const EdgeFit &a = before.fits[p], &b = after.fits[p];
+      for (const auto value : {&EdgeFit::A, &EdgeFit::r, &EdgeFit::reduced_chi_square, &EdgeFit::background,
+                               &EdgeFit::background_error, &EdgeFit::signal, &EdgeFit::snr, &EdgeFit::phi}) {
+        if (spoiled[p]) {
+          EXPECT_EQ(std::isfinite(b.*value), !failed(b.status))
+              << b.*value << " in a pixel that is " << name_of(b.status);
+        } else {
+          EXPECT_EQ(a.*value, b.*value) << "pixel " << p << " of " << pixels;
+        }
+      }
+    }
+  }
+}
+
+// A detector that is saturated everywhere shows no edge: no signal-to-noise ratio is made of rounding.
+TEST_P(EveryMethod, SeesNoSignalInASaturatedPixel) {
+  const EnergyAxis axis{450.0, 0.5, 240};
+  const EdgeFit fit =
+      fit_one(axis, std::vector<float>(axis.size, 65535.0f), {{490, 520}, {525, 563}, {.method = GetParam()}, {}});
+  EXPECT_EQ(fit.status, PixelStatus::ok);
+  EXPECT_LT(std::abs(fit.snr), 3.0f);
 }
 
 TEST(TwoArea, FailsWhereEitherHalfIsEmpty) {

@@ -15,6 +15,7 @@ namespace elver {
 namespace {
 
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
+constexpr float kRounding = 1e-12f;  // relative variance of a count that single precision has been through
 constexpr double kLargest = std::numeric_limits<float>::max();  // A saturates there
 
 using Lane = float[kBlock];
@@ -216,7 +217,8 @@ void EdgeFitter::finish_curve(std::size_t count, Block& block) const {
     const float upper = 1.0f + 5.0f * std::sqrt(two_over_freedom * (1.0f + 0.5f / mean));
     const float lower = std::max(0.02f, 1.0f - 5.0f * std::sqrt(two_over_freedom));
     const bool electrons = block.chi[p] < upper && block.chi[p] > lower;
-    block.phi[p] = given > 0 ? given : (electrons ? 1.0f : block.chi[p]);
+    // Counts without noise (simulated, or saturated alike) still have the rounding of single precision.
+    block.phi[p] = given > 0 ? given : (electrons ? 1.0f : std::max(block.chi[p], kRounding * mean));
   }
   if (options_.method == BackgroundMethod::poisson_ml) {
     for (std::size_t p = 0; p < count; ++p) {
@@ -289,8 +291,12 @@ EdgeFit EdgeFitter::result(std::size_t p, const Block& block) const {
   const float d = block.lever[p] / block.background[p] - block.centre[p];
   fit.background_error = fit.background * std::sqrt(block.level[p] + block.slope[p] * d * d);
   fit.signal = block.signal[p];
-  const float total = std::max(0.0f, fit.signal + fit.background);
-  fit.snr = fit.signal / std::sqrt(block.phi[p] * total + fit.background_error * fit.background_error);
+  // Squares of counts that a file has scaled up or down leave single precision.
+  const double total = std::max(0.0, static_cast<double>(fit.signal) + static_cast<double>(fit.background));
+  const auto error = static_cast<double>(fit.background_error);
+  const double variance = static_cast<double>(block.phi[p]) * total + error * error;
+  const double snr = variance > 0 ? static_cast<double>(fit.signal) / std::sqrt(variance) : 0.0;
+  fit.snr = static_cast<float>(std::clamp(snr, -kLargest, kLargest));
   return fit;
 }
 
