@@ -213,6 +213,17 @@ TEST(ForestFormat, CountsCannotExceedTheFile) {
               HasSubstr("nested too deeply"));
 }
 
+// An error may quote the file, and goes to a terminal: nothing of it is a control sequence or breaks the line.
+TEST(ForestFormat, QuotesNoControlCharacters) {
+  json file = sample();
+  file["learner"]["gradient_booster"]["name"] = "gb\x1b[31m\ntree";
+  for (const std::string& text : {file.dump(), ubjson(file)}) {
+    const std::string refusal = refusal_of(text);
+    EXPECT_THAT(refusal, HasSubstr("gb?[31m?tree"));
+    EXPECT_TRUE(std::ranges::all_of(refusal, [](char c) { return c >= ' ' && c <= '~'; })) << refusal;
+  }
+}
+
 /// Parses these bytes and, where they are a booster, runs it.
 bool survives(const std::string& text) {
   try {

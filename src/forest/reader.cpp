@@ -95,7 +95,9 @@ std::size_t Reader::length() {
 }
 
 void Reader::fail(const std::string& why) const {
-  throw Error(ErrorKind::input, "cannot read booster " + name_, why,
+  std::string shown = why;  // which may quote the file: no control sequence of it reaches a terminal
+  for (char& c : shown) c = c >= ' ' && c <= '~' ? c : '?';
+  throw Error(ErrorKind::input, "cannot read booster " + name_, shown,
               "The file is damaged or was not written by XGBoost");
 }
 
