@@ -49,35 +49,65 @@ Interval wilson_mean(Share a, Share b) {
           mean + std::hypot(of_a.high - a.value, of_b.high - b.value) / 2};
 }
 
+namespace {
+
+struct Sum {
+  double squares = 0, rows = 0;
+};
+
+/// ln of the mean square over some structures, and its standard error: that of a ratio of sums.
+struct LogMean {
+  double value = 0, error = 0;
+};
+template <class Each>
+LogMean log_mean(std::size_t count, const Each& structure) {
+  Sum total;
+  for (std::size_t j = 0; j < count; ++j) {
+    total.squares += structure(j).squares;
+    total.rows += structure(j).rows;
+  }
+  const double mean = total.squares / total.rows;
+  double residuals = 0;
+  for (std::size_t j = 0; j < count; ++j) {
+    const double residual = structure(j).squares - mean * structure(j).rows;
+    residuals += residual * residual;
+  }
+  const auto n = static_cast<double>(count);
+  return {std::log(mean), std::sqrt(residuals * n / (n - 1)) / total.squares};
+}
+
+}  // namespace
+
 Interval bootstrap_rms(const std::vector<double>& squares, const std::vector<std::size_t>& structures,
                        std::uint64_t seed) {
-  struct Sum {
-    double squares = 0, rows = 0;
-  };
   std::map<std::size_t, Sum> by_structure;
   for (std::size_t i = 0; i < squares.size(); ++i) {
     by_structure[structures[i]].squares += squares[i];
     by_structure[structures[i]].rows += 1;
   }
-  if (by_structure.empty()) return {std::nan(""), std::nan("")};
   std::vector<Sum> sums;
   for (const auto& [structure, sum] : by_structure) sums.push_back(sum);
-  constexpr std::size_t kDraws = 2000;
+  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  if (sums.size() < 2) return {kNone, kNone};
+  const LogMean found = log_mean(sums.size(), [&](std::size_t j) { return sums[j]; });
+  if (!(found.error > 0)) return {std::exp(found.value / 2), std::exp(found.value / 2)};
+  constexpr std::size_t kDraws = 1000;
   constexpr std::uint32_t kStream = 11;
   std::mt19937_64 random = random_stream(seed, kStream, 0);
   std::uniform_int_distribution<std::size_t> any(0, sums.size() - 1);
-  std::vector<double> values;
+  std::vector<double> deviations;
+  std::vector<std::size_t> drawn(sums.size());
   for (std::size_t d = 0; d < kDraws; ++d) {
-    Sum total;
-    for (std::size_t j = 0; j < sums.size(); ++j) {
-      const Sum& drawn = sums[any(random)];
-      total.squares += drawn.squares;
-      total.rows += drawn.rows;
-    }
-    values.push_back(std::sqrt(total.squares / total.rows));
+    for (std::size_t& j : drawn) j = any(random);
+    const LogMean again = log_mean(sums.size(), [&](std::size_t j) { return sums[drawn[j]]; });
+    const double deviation = (again.value - found.value) / again.error;
+    if (std::isfinite(deviation)) deviations.push_back(deviation);
   }
-  std::sort(values.begin(), values.end());
-  return {values[kDraws / 40], values[kDraws - 1 - kDraws / 40]};
+  if (deviations.size() < kDraws / 2) return {kNone, kNone};
+  std::sort(deviations.begin(), deviations.end());
+  const std::size_t tail = deviations.size() / 40;
+  const auto end = [&](double deviation) { return std::exp((found.value - deviation * found.error) / 2); };
+  return {end(deviations[deviations.size() - 1 - tail]), end(deviations[tail])};
 }
 
 std::string measure_of(const TaskSpec& task) {

@@ -29,7 +29,10 @@ Interval wilson(Share share);
 /// 95 % interval of the mean of two independent shares, from the interval of each.
 /// Source: Newcombe, Stat. Med. 17 (1998) 873, method 10, for a mean in place of a difference.
 Interval wilson_mean(Share a, Share b);
-/// 95 % interval of a root mean square: 2000 draws of whole structures with replacement. `squares`: [row].
+/// 95 % interval of a root mean square, `squares`: [row]. The bootstrap of the studentised logarithm of the mean
+/// square, whole structures drawn with replacement 1000 times: few structures, some of them far off, make the plain
+/// percentiles too narrow. Source: Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 12. NaN below
+/// two structures.
 Interval bootstrap_rms(const std::vector<double>& squares, const std::vector<std::size_t>& structures,
                        std::uint64_t seed);
 

@@ -137,7 +137,7 @@ std::string facts(const Library& library, const TrainOptions& options, const Tra
       {"doses", {{"unit", "counts per channel just before O K; 0 is without noise"}, {"values", report.doses}}},
       {"intervals",
        "95 %; a held-out structure is one trial: Wilson's for accuracies, Newcombe's of both sides for balanced ones, "
-       "2000 draws of structures with replacement for RMSE"},
+       "studentised bootstrap of 1000 draws of structures for RMSE"},
       {"held_out", scores}};
   return out.dump();
 }
