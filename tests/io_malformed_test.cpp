@@ -1,6 +1,10 @@
+#include <sys/stat.h>
+
 #include <limits>
 
 #include "dm_writer.hpp"
+#include "elver/library.hpp"
+#include "elver/model.hpp"
 #include "io_support.hpp"
 
 // Whatever the bytes: an image whose values can be read, or one Error{input}. Nothing else, and no allocation that the
@@ -148,6 +152,13 @@ TEST(Malformed, WhatIsNoFileIsSaidInOneSentence) {
   EXPECT_THAT(refused(dir / "missing.dm3"), HasSubstr("No such file"));
   EXPECT_THAT(refused(test::write_text(dir / "empty.dm3", "")), HasSubstr("it is empty"));
   EXPECT_THAT(refused(test::write_text(dir / "a.dm3", "hello world")), HasSubstr("no format that elver knows"));
+  // A pipe that nobody writes into: said at once, not waited for; whoever opens it.
+  const std::string pipe = (dir / "pipe").string();
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_THAT(refused(pipe), HasSubstr("not a regular file"));
+  EXPECT_THAT(refusal_of(ErrorKind::input, [&] { load_model(pipe); }), HasSubstr("not a regular file"));
+  EXPECT_THAT(refusal_of(ErrorKind::input, [&] { make_model(pipe); }), HasSubstr("not a regular file"));
+  EXPECT_THAT(refusal_of(ErrorKind::input, [&] { load_library(pipe); }), HasSubstr("not a regular file"));
   EXPECT_THAT(refused(test::write_text(dir / "a.dm5", "\x89HDF\r\n\x1a\n")), HasSubstr("cannot read"));
 }
 

@@ -89,6 +89,26 @@ TEST(Msa, ValuesWithoutAnyKeywordAreReadToo) {
   EXPECT_NEAR(pairs->energy().dispersion_ev, 0.3, 1e-12);
 }
 
+// What cannot be told apart is refused in words, rather than read as something else.
+TEST(Msa, WhatMayMeanSomethingElseIsRefused) {
+  EXPECT_THAT(refusal_of(ErrorKind::input, [] { read(header("Y") + "1,5\n2,5\n3,5\n4,5\n"); }),
+              HasSubstr("decimal commas"));
+  EXPECT_THAT(refusal_of(ErrorKind::input, [] { read("640 1\n640.3 2\n655 3\n656 4\n"); }), HasSubstr("no even steps"));
+  EXPECT_THAT(refusal_of(ErrorKind::input, [] { read(header("Y") + "1 2 3 4\n" + header("Y") + "5 6 7 8\n"); }),
+              HasSubstr("several spectra"));
+}
+
+// A unit alone is no calibration: nobody is told that a channel is 1 eV wide.
+TEST(Msa, AnAxisWithoutAStepHasNoCalibration) {
+  for (const char* line : {"", "#XPERCHAN : unknown\n"}) {
+    const File file = read(std::string("#FORMAT : EMSA/MAS\n#XUNITS : eV\n#OFFSET : 640\n") + line +
+                           "#SPECTRUM :\n10\n20\n-3.5\n4e5\n");
+    EXPECT_THAT(values_of<double>(*file.images[0]), kFour);
+    EXPECT_THAT(refusal_of(ErrorKind::mismatch, [&] { static_cast<void>(file.images[0]->energy()); }),
+                HasSubstr("--dispersion-ev"));
+  }
+}
+
 template <class Number>
 std::string npy(const std::string& descr, bool fortran, const std::string& shape, const std::vector<Number>& values,
                 int version = 1) {

@@ -123,6 +123,9 @@ TEST_F(MapCommand, ErrorsAreOneLineWithTheirCodeAndLeaveNothing) {
   check(run_elver({"map", (dir / "image.hspy").string()}), 2);
   check(map({"--pictures", "many"}), 2);
   check(map({"--keep", "everything"}), 2);
+  check(map({"--threads", "1000000000"}), 2);
+  check(map({"--memory", "plenty"}), 2);
+  check(run_elver({"map", (dir / "image.hspy").string(), "--model", (dir / "sample.elver").string(), "--out", ""}), 2);
   check(map({"--dispersion-ev", "0.1"}), 4);  // 480 to 500 eV: the windows are off the axis
   std::ofstream(dir / "sample.elver") << "no model";
   check(map({}), 3);

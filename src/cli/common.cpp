@@ -101,7 +101,7 @@ void add_mask(CLI::App& command, MaskOptions& options) {
 
 void add_run(CLI::App& command, RunOptions& options) {
   CLI::Option_group* group = command.add_option_group("Running");
-  group->add_option("--threads", options.threads, "Threads (default: all cores)");
+  group->add_option("--threads", options.threads, "Threads (default: all cores)")->check(CLI::Range(0, 1024));
   group->add_option("--memory", options.memory, "Memory to stay under, for example 512M or 4G");
   group->add_flag("--quiet", options.quiet, "Print nothing but errors");
   group->add_flag("--json", options.json, "Print the result as JSON");

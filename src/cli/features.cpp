@@ -35,7 +35,7 @@ void features(const Options& options) {
     if (counts[code] > 0) line += (line.empty() ? "" : ", ") + name + " " + std::to_string(counts[code]);
   }
   if (options.run.json) {
-    std::printf("%s\n", json.dump(2).c_str());
+    std::printf("%s\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
   } else if (!options.run.quiet) {
     std::printf("%s: %llu rows of %zu features, float32 (%s)\n", options.out.c_str(),
                 static_cast<unsigned long long>(image->pixels()), model.feature_count(), line.c_str());

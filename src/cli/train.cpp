@@ -56,7 +56,7 @@ void print_json(const TrainedModel& trained, const std::string& out) {
                                {{"simulate", trained.report.simulate_seconds},
                                 {"train", trained.report.train_seconds},
                                 {"evaluate", trained.report.evaluate_seconds}}}};
-  std::printf("%s\n", json.dump(2).c_str());
+  std::printf("%s\n", json.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
 }
 
 void train(const Options& options) {

@@ -5,12 +5,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 
 #include "elver/error.hpp"
+#include "io/reader.hpp"
 #include "types/text.hpp"
 
 namespace elver::hdf5 {
@@ -141,12 +140,7 @@ void fail_write(hid_t object, std::string why) {
 
 Handle open_file(const std::string& path) {
   const auto held = lock();
-  errno = 0;
-  if (std::FILE* file = std::fopen(path.c_str(), "rb")) {
-    std::fclose(file);
-  } else {
-    throw Error(ErrorKind::input, "cannot read " + path, std::strerror(errno));
-  }
+  check_file(path);  // HDF5 gives fewer reasons, and waits for a pipe
   const Handle access = file_access();
   Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()));
   if (!file) {

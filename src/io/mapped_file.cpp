@@ -24,17 +24,27 @@ struct Descriptor {
   }
 };
 
-}  // namespace
-
-Bytes map_file(const std::filesystem::path& path) {
-  const Descriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)};
+/// The size of an open file that is one: not a folder, a pipe or a device.
+std::size_t size_of(const Descriptor& file, const std::filesystem::path& path) {
   if (file.number < 0) cannot_read(path, std::strerror(errno), "Check the name and the permissions");
   struct stat facts {};
   if (::fstat(file.number, &facts) != 0) cannot_read(path, std::strerror(errno), "");
   if (S_ISDIR(facts.st_mode)) cannot_read(path, "it is a folder", "Give a file");
   if (!S_ISREG(facts.st_mode)) cannot_read(path, "it is not a regular file", "Save it to disk first");
   if (facts.st_size == 0) cannot_read(path, "it is empty", "");
-  const auto size = static_cast<std::size_t>(facts.st_size);
+  return static_cast<std::size_t>(facts.st_size);
+}
+
+/// Without waiting for whoever may write into a pipe.
+constexpr int kReadAtOnce = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
+
+}  // namespace
+
+void check_file(const std::filesystem::path& path) { size_of({::open(path.c_str(), kReadAtOnce)}, path); }
+
+Bytes map_file(const std::filesystem::path& path) {
+  const Descriptor file{::open(path.c_str(), kReadAtOnce)};
+  const std::size_t size = size_of(file, path);
   void* const start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.number, 0);
   if (start == MAP_FAILED) cannot_read(path, std::strerror(errno), "");
   return {{static_cast<const std::byte*>(start), size},

@@ -130,6 +130,7 @@ Content read_content(std::string_view text) {
       Keyword keyword = keyword_in(line);
       if (keyword.name == "ENDOFDATA") break;
       if (keyword.name == "SPECTRUM") {  // whatever stood before was a comment over several lines
+        if (out.keywords.contains("SPECTRUM")) throw std::runtime_error("it holds several spectra; put each in a file");
         fault.clear();
         out.numbers.clear();
         out.shortest = SIZE_MAX, out.longest = 0;
@@ -164,6 +165,30 @@ struct Spectrum {
   std::optional<double> first, step;  ///< of the x column, where there is one and it is even
 };
 
+/// The x column of pairs goes up, or down, in even steps: to half a channel, because columns are printed with few
+/// digits.
+bool even_steps(const std::vector<double>& pairs, double first, double step) {
+  bool even = std::isfinite(step) && std::isfinite(first) && step != 0;
+  for (std::size_t i = 0; 2 * i < pairs.size() && even; ++i) {
+    even = std::abs(pairs[2 * i] - first - static_cast<double>(i) * step) <= 0.5 * std::abs(step);
+  }
+  return even;
+}
+
+/// Values of which each holds a comma ("1,5") look like pairs too; what tells is whether the header's axis is there.
+void check_declared_values(const Content& content, const Spectrum& spectrum) {
+  const std::optional<double> scale = content.number("XPERCHAN"), offset = content.number("OFFSET");
+  if (!scale || !offset) return;
+  const auto channels = static_cast<double>(spectrum.counts.size());
+  if (spectrum.first && std::abs(*spectrum.first - *offset) <= std::abs(*scale) &&
+      std::abs(*spectrum.step - *scale) * channels <= std::abs(*scale)) {
+    return;
+  }
+  throw std::runtime_error(
+      "its lines hold two numbers each, it declares one, and the first ones are not the energies that it declares; are "
+      "these decimal commas?");
+}
+
 /// Tells pairs from plain values by what is there; what the header declares decides only where both would do.
 Spectrum read_spectrum(Content& content) {
   std::vector<double>& numbers = content.numbers;
@@ -196,11 +221,12 @@ Spectrum read_spectrum(Content& content) {
     for (std::size_t i = 0; i < n; ++i) out.counts[i] = numbers[2 * i + 1];
     const double first = numbers.front();
     const double step = n > 1 ? (numbers[2 * n - 2] - first) / static_cast<double>(n - 1) : 1.0;
-    bool even = std::isfinite(step) && std::isfinite(first) && step != 0;
-    for (std::size_t i = 0; i < n && even; ++i) {  // to half a channel: columns are printed with few digits
-      even = std::abs(numbers[2 * i] - first - static_cast<double>(i) * step) <= 0.5 * std::abs(step);
+    if (even_steps(numbers, first, step)) {
+      out.first = first, out.step = step;
+    } else if (!content.number("XPERCHAN")) {
+      throw std::runtime_error("its first column, which should be the energies, has no even steps");
     }
-    if (even) out.first = first, out.step = step;
+    if (!xy) check_declared_values(content, out);
   }
   // A last line may be filled up with zeros.
   while (points > 0 && out.counts.size() > points && !pairs && out.counts.size() - points < content.longest &&
@@ -237,6 +263,10 @@ ImageInfo describe(const Content& content, const Spectrum& spectrum, const std::
   axis.units = utf8_of(content.value("XUNITS"));
   axis.scale = content.number("XPERCHAN").value_or(spectrum.step.value_or(1.0));
   axis.offset = content.number("OFFSET").value_or(spectrum.first.value_or(0.0));
+  if (!content.number("XPERCHAN") && !spectrum.step) {  // a unit, perhaps, but nothing to count in it
+    axis.units.clear();
+    axis.offset = 0.0;
+  }
   axis.size = spectrum.counts.size();
   info.axes.push_back(axis);
   return info;

@@ -37,6 +37,9 @@ void write_bytes(const fs::path& path, std::span<const std::byte> bytes) {
 }  // namespace
 
 OutputSet::OutputSet(fs::path directory) : directory_(std::move(directory)) {
+  if (directory_.empty()) {
+    throw Error(ErrorKind::usage, "no folder to write into", "its name is empty", "Name one with --out");
+  }
   staging_ = directory_ / text(".elver-%d.partial", static_cast<int>(::getpid()));
   std::error_code error;
   for (fs::path path = fs::absolute(directory_, error).lexically_normal();

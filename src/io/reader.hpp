@@ -35,6 +35,8 @@ struct Bytes {
 };
 /// Maps a whole file, read-only. Throws Error{input} when it is missing, a folder, empty or not readable.
 Bytes map_file(const std::filesystem::path& path);
+/// Throws as map_file does, and maps nothing.
+void check_file(const std::filesystem::path& path);
 
 /// The readers of mapped formats, from bytes wherever they are; `path` is for names and messages only.
 File read_dm(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options);

@@ -229,8 +229,11 @@ Model read_recipe(std::string_view content, const std::string& where,
 Model make_model(const std::filesystem::path& recipe) {
   const std::string where = "recipe " + recipe.string();
   std::error_code error;
-  if (std::filesystem::is_directory(recipe, error))
-    throw Error(ErrorKind::input, "cannot read " + where, "it is a folder", "Give a recipe file");
+  if (std::filesystem::exists(recipe, error) && !std::filesystem::is_regular_file(recipe, error)) {
+    throw Error(ErrorKind::input, "cannot read " + where,
+                std::filesystem::is_directory(recipe, error) ? "it is a folder" : "it is not a regular file",
+                "Give a recipe file");
+  }
   std::ifstream stream(recipe, std::ios::binary);
   std::ostringstream content;
   if (!stream || (stream.peek() != std::ifstream::traits_type::eof() && !(content << stream.rdbuf()))) {

@@ -55,7 +55,10 @@ double draw_panel(Canvas& canvas, const std::string& title, const Panel& panel, 
   if (panel.step > 1)
     note += text("%s1 in %llu rows and columns shown", note.empty() ? "" : "; ",
                  static_cast<unsigned long long>(panel.step));
-  if (panel.rows == 1 && panel.columns > 1) note = "line scan";
+  if (panel.rows == 1 && panel.columns > 1) {
+    note = panel.step > 1 ? text("line scan; 1 in %llu columns shown", static_cast<unsigned long long>(panel.step))
+                          : "line scan";
+  }
   if (!note.empty()) {
     y += 24;
     canvas.text(0, y, note, kNote, kFaint);
