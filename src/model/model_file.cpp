@@ -7,6 +7,7 @@
 #include "elver/io.hpp"
 #include "elver/version.hpp"
 #include "io/hdf5.hpp"
+#include "io/reader.hpp"
 #include "model/model.hpp"
 #include "model/sha256.hpp"
 #include "types/text.hpp"
@@ -31,19 +32,8 @@ std::string seal(std::span<const std::byte> content) {
 }
 
 std::vector<std::byte> read_file(const std::filesystem::path& path) {
-  std::error_code error;
-  const std::uintmax_t size = std::filesystem::file_size(path, error);
-  const auto refuse = [&](const std::string& why) {
-    return Error(ErrorKind::input, "cannot read " + path.string(), why);
-  };
-  std::error_code ignored;
-  if (std::filesystem::is_directory(path, ignored)) throw refuse("it is a folder");
-  if (error) throw refuse(error.message());
-  std::vector<std::byte> bytes(size);
-  std::ifstream stream(path, std::ios::binary);
-  stream.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size));
-  if (!stream) throw refuse("it cannot be opened or read");
-  return bytes;
+  const Bytes bytes = map_file(path);
+  return {bytes.span.begin(), bytes.span.end()};
 }
 
 /// Throws Error{input} unless the bytes are a model, all of it, as it was written.
