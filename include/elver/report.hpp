@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "elver/detect.hpp"
 #include "elver/energy.hpp"
 #include "elver/image.hpp"
 #include "elver/io.hpp"
@@ -47,5 +48,17 @@ struct RunRecord {
 /// Adds the time it takes to `result.seconds` (write, total). Throws Error{output}, Error{interrupted}.
 std::string write_maps(OutputSet& out, const Image& image, const Model& model, MapResult& result,
                        const RunRecord& record, const RunContext& context);
+
+/// What a search for an edge was asked and given.
+struct DetectRecord {
+  std::string command_line;
+  std::filesystem::path input;
+  std::optional<Calibration> calibration;
+};
+
+/// Writes maps.hspy, a picture of each map and of the status, and detect.json into `out`, does not commit, and returns
+/// the text of detect.json. Throws Error{output}, Error{interrupted}.
+std::string write_detection(OutputSet& out, const Image& image, const DetectJob& job, const Detection& detection,
+                            const DetectRecord& record, const RunContext& context);
 
 }  // namespace elver

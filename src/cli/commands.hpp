@@ -8,6 +8,7 @@ void add_info(CLI::App& program);
 void add_convert(CLI::App& program);
 void add_calibrate(CLI::App& program);
 void add_background(CLI::App& program);
+void add_detect(CLI::App& program);
 void add_features(CLI::App& program);
 void add_predict(CLI::App& program);
 void add_model(CLI::App& program);

@@ -73,7 +73,7 @@ struct Type {
   std::uint64_t code = 0;
   std::uint64_t bytes = 0;
   bool is_array = false;
-  std::uint64_t element = 0;  ///< code of the elements of an array
+  std::uint64_t element = 0;  ///< code of the elements of an array, or of the fields of a structure (0: they differ)
   std::uint64_t count = 1;
 };
 
@@ -91,7 +91,9 @@ Type read_type(Cursor& info, int depth) {
     const std::uint64_t fields = info.count("the fields of a structure");
     for (std::uint64_t i = 0; i < fields; ++i) {  // each takes bytes of the description, so the file bounds the loop
       info.count("the name of a field");
-      if (__builtin_add_overflow(type.bytes, read_type(info, depth + 1).bytes, &type.bytes)) {
+      const Type field = read_type(info, depth + 1);
+      type.element = i == 0 || field.code == type.element ? field.code : 0;
+      if (__builtin_add_overflow(type.bytes, field.bytes, &type.bytes)) {
         malformed(text("the structure at byte %zu is absurdly large", start));
       }
     }
@@ -119,6 +121,7 @@ Value read_value(Cursor& at, std::span<const std::byte> file, bool little) {
   if (info.left() != 0) malformed(text("the type description at byte %zu is longer than its type", info_start));
   Value value;
   value.code = type.is_array ? type.element : type.code;
+  value.field = type.is_array ? 0 : type.element;
   value.is_array = type.is_array;
   value.count = type.count;
   value.little = little;
@@ -243,6 +246,20 @@ std::optional<std::int64_t> Value::integer() const {
   }
   if (bits > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) return std::nullopt;
   return static_cast<std::int64_t>(bits);
+}
+
+std::vector<double> Value::numbers() const {
+  const std::size_t size = bytes_of(field);
+  if (is_array || code != static_cast<std::uint64_t>(Code::structure) || size == 0) return {};
+  std::vector<double> out;
+  for (std::size_t at = 0; at + size <= bytes.size(); at += size) {
+    Value one;
+    one.code = field;
+    one.bytes = bytes.subspan(at, size);
+    one.little = little;
+    out.push_back(one.number().value_or(std::numeric_limits<double>::quiet_NaN()));
+  }
+  return out;
 }
 
 std::optional<std::string> Value::text() const {

@@ -52,13 +52,15 @@ struct Value {
   std::uint64_t code = 0;  ///< of the value, or of the elements of an array; structure, string, array: compound
   bool is_array = false;
   std::uint64_t count = 1;  ///< elements
+  std::uint64_t field = 0;  ///< of a structure: the code that all its fields have; 0 where they differ
   std::size_t offset = 0;   ///< in the file
   std::span<const std::byte> bytes;
   bool little = false;
 
   std::optional<double> number() const;         ///< of a single number
   std::optional<std::int64_t> integer() const;  ///< of a single whole number that fits
-  std::optional<std::string> text() const;      ///< UTF-8, of a string or an array of u16
+  std::vector<double> numbers() const;      ///< of a structure of numbers of one type, as rectangles are; else empty
+  std::optional<std::string> text() const;  ///< UTF-8, of a string or an array of u16
 };
 
 using Visit = std::function<void(std::span<const Step> path, const Value& value)>;

@@ -1,38 +1,16 @@
-#include <algorithm>
-#include <cctype>
-#include <fstream>
-
 #include "elver/error.hpp"
 #include "elver/report.hpp"
 #include "maps/stopwatch.hpp"
+#include "report/map_files.hpp"
 #include "report/run_json.hpp"
 
 namespace elver {
 namespace {
 
-/// Axes of a map in a file: at least two, and all of them where the image has more.
-std::vector<Axis> header_axes(const Image& image) {
-  std::vector<Axis> axes;
-  for (const Axis& axis : image.info().axes) {
-    if (axis.role == AxisRole::navigation) axes.push_back(axis);
-  }
-  if (axes.size() >= 2) return axes;
-  const auto [row, column] = map_axes(image);
-  return {row, column};
-}
-
 void write_hspy(OutputSet& out, const Image& image, const Model& model, const MapResult& result,
                 const RunRecord& record, const std::string& record_json, const RunContext& context) {
   HspyWriter writer(out.stage("maps.hspy"));
-  SignalHeader header;
-  header.axes = header_axes(image);
-  header.map = true;
-  header.record_json = record_json;
-  const ImageInfo& info = image.info();
-  header.beam_energy_kev = info.beam_energy_kev;
-  header.convergence_mrad = info.convergence_mrad;
-  header.collection_mrad = info.collection_mrad;
-  header.dwell_s = info.dwell_s;
+  SignalHeader header = report::map_header(image, record_json);
   for (const Map& map : result.maps) {
     context.check_interrupt();
     header.title = map.name;
@@ -52,15 +30,6 @@ void write_hspy(OutputSet& out, const Image& image, const Model& model, const Ma
   writer.commit();
 }
 
-std::string file_name(const std::string& map) {
-  std::string name = map;
-  for (char& c : name) {
-    const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.' || c == '+';
-    if (!plain) c = '_';
-  }
-  return name + ".png";
-}
-
 void write_pictures(OutputSet& out, const Image& image, const MapResult& result, Pictures which,
                     const RunContext& context) {
   if (which == Pictures::none) return;
@@ -68,23 +37,9 @@ void write_pictures(OutputSet& out, const Image& image, const MapResult& result,
   for (const Map& map : result.maps) {
     if (which == Pictures::tasks && !map.of_task) continue;
     context.check_interrupt();
-    draw_map(map, result.status, row, column, out.stage(file_name(map.name)));
+    draw_map(map, result.status, row, column, out.stage(report::picture_name(map.name)));
   }
   draw_status(result.status, row, column, out.stage("status.png"));
-}
-
-/// An earlier result in the same folder goes, down to what this one does not have: its own list says which files.
-void supersede_earlier(OutputSet& out) {
-  std::ifstream stream(out.directory() / "run.json");
-  const nlohmann::json earlier = nlohmann::json::parse(stream, nullptr, false);
-  if (!earlier.is_object() || !earlier.contains("elver") || !earlier.contains("files") || !earlier["files"].is_array())
-    return;
-  for (const nlohmann::json& file : earlier["files"]) {
-    if (!file.is_string()) continue;
-    const std::string name = file;
-    const bool ours = name == "maps.hspy" || name == "maps.csv" || name.ends_with(".png");
-    if (ours && name.find_first_of("/\\") == std::string::npos) out.supersede(name);
-  }
 }
 
 }  // namespace
@@ -109,7 +64,7 @@ std::string write_maps(OutputSet& out, const Image& image, const Model& model, M
   }
   context.check_interrupt();
   if (context.progress != nullptr) context.progress->end();
-  supersede_earlier(out);
+  report::supersede_earlier(out, "run.json");
   result.seconds.write += watch.seconds();
   result.seconds.total += watch.seconds();
   run["seconds"] = seconds_json(result.seconds);

@@ -1,0 +1,80 @@
+#include <cmath>
+
+#include "elver/report.hpp"
+#include "elver/version.hpp"
+#include "report/map_files.hpp"
+#include "report/run_json.hpp"
+
+namespace elver {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json window_json(const EnergyAxis& axis, EnergyWindow window) {
+  const ChannelRange channels = axis.channels(window);
+  return {{"ev", {window.start_ev, window.stop_ev}}, {"channels", {channels.first, channels.last}}};
+}
+
+Json record_json(const Image& image, const DetectJob& job, const Detection& detection, const DetectRecord& record) {
+  Json status;
+  for (std::size_t code = 0; code < status_count; ++code) {
+    status[std::string(name_of(static_cast<PixelStatus>(code)))] = detection.maps.status_counts[code];
+  }
+  const EnergyAxis axis = image.energy();
+  Json marks = Json::array();
+  if (record.calibration) {
+    for (const MarkResidual& mark : record.calibration->marks) {
+      marks.push_back({{"feature", mark.feature}, {"wanted_ev", mark.wanted_ev}, {"found_ev", mark.found_ev}});
+    }
+  }
+  const double not_one = detection.tests > 0 ? static_cast<double>(detection.tests) : 1.0;
+  return {{"elver", version()},
+          {"command", record.command_line},
+          {"input", {{"file", record.input.string()}, {"dataset", image.info().id}, {"title", image.info().title}}},
+          {"edge", job.windows.edge},
+          {"windows", {{"fit", window_json(axis, job.windows.fit)}, {"signal", window_json(axis, job.windows.signal)}}},
+          {"energy_axis", {{"offset_ev", axis.offset_ev}, {"dispersion_ev", axis.dispersion_ev}, {"marks", marks}}},
+          {"fdr", job.false_discovery_rate},
+          {"rows", detection.maps.rows},
+          {"columns", detection.maps.columns},
+          {"n", detection.tests},
+          {"found", detection.found},
+          {"share", static_cast<double>(detection.found) / not_one},
+          {"p_threshold", detection.p_threshold},
+          {"phi", detection.phi},
+          {"misfit", detection.misfit},
+          {"minimum_counts", job.minimum_counts},
+          {"status", status},
+          {"notes", detection.maps.notes}};
+}
+
+}  // namespace
+
+std::string write_detection(OutputSet& out, const Image& image, const DetectJob& job, const Detection& detection,
+                            const DetectRecord& record, const RunContext& context) {
+  Json json = record_json(image, job, detection, record);
+  HspyWriter writer(out.stage("maps.hspy"));
+  SignalHeader header = report::map_header(image, dumped(json, -1));
+  const auto [row, column] = map_axes(image);
+  for (const Map& map : detection.maps.maps) {
+    context.check_interrupt();
+    header.title = map.name;
+    header.quantity = map.unit;
+    writer.add(header, std::as_bytes(std::span(map.values)));
+    draw_map(map, detection.maps.status, row, column, out.stage(report::picture_name(map.name)));
+  }
+  header.title = "status";
+  header.quantity = "status code";
+  header.type = NumberType::u8;
+  writer.add(header, std::as_bytes(std::span(detection.maps.status)));
+  writer.commit();
+  draw_status(detection.maps.status, row, column, out.stage("status.png"));
+  report::supersede_earlier(out, "detect.json");
+  json["files"] = out.names();
+  json["files"].push_back("detect.json");
+  const std::string text = dumped(json, 2) + "\n";
+  out.write_text("detect.json", text);
+  return text;
+}
+
+}  // namespace elver
