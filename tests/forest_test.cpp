@@ -183,6 +183,24 @@ TEST(Forest, RoundsAreCountedInParallelTreesToo) {
   EXPECT_THROW(booster.margins(std::vector<float>{0, 0, 0}, 1, out), Error);
 }
 
+// XGBoost 1.4 writes neither num_parallel_tree nor iteration_indptr; the attributes of early stopping tell both.
+TEST(Forest, RoundsOfAnOldForestAreToldByItsAttributes) {
+  json old = document({leaf(1), leaf(2), leaf(4), leaf(8), leaf(16), leaf(32)});
+  model_of(old).erase("iteration_indptr");
+  model_of(old)["gbtree_model_param"].erase("num_parallel_tree");
+  EXPECT_EQ(booster_of(old).round_count(), 6U);  // nothing is known of it
+  old["learner"]["attributes"] = {{"best_iteration", "0"}, {"best_ntree_limit", "3"}};
+  const Booster booster = booster_of(old);
+  EXPECT_EQ(booster.round_count(), 2U);
+  EXPECT_EQ(booster.best_iteration(), 0U);
+  EXPECT_EQ(margins_of(booster, {0, 0}, 1).front(), 7.0F);
+  EXPECT_EQ(margins_of(booster, {0, 0}).front(), 63.0F);
+  for (const char* const nonsense : {"4", "7", "-3", "x", "18446744073709551615"}) {
+    old["learner"]["attributes"]["best_ntree_limit"] = nonsense;
+    EXPECT_EQ(booster_of(old).round_count(), 6U) << nonsense;
+  }
+}
+
 TEST(Forest, PredictionsFollowTheObjective) {
   const auto predict = [](const std::string& objective, std::vector<float> margins, int classes = 0) {
     json text = document({leaf(0)}, "5E-1", objective);

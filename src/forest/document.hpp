@@ -13,7 +13,8 @@ namespace elver::forest {
 struct Fields {
   std::string booster_name, objective, base_score;
   bool has_learner = false, has_trees = false, nested = false;
-  std::int64_t feature_count = 0, class_count = 0, target_count = 1, tree_count = -1, parallel_trees = 1;
+  std::int64_t feature_count = 0, class_count = 0, target_count = 1, tree_count = -1;
+  std::int64_t parallel_trees = 0;  ///< 0: the file does not say
   std::vector<std::int64_t> tree_ids;
   std::vector<std::int32_t> tree_groups, rounds;
   std::vector<float> weights;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <bit>
+#include <charconv>
 
 #include "elver/error.hpp"
 #include "forest/document.hpp"
@@ -131,6 +132,22 @@ class Settler {
 
   /// Where each boosting round's trees begin. Files from before 1.5 do not say: then every round has
   /// num_parallel_tree trees for each output.
+  /// Files of 1.5 and earlier do not say how many trees a round has. Where training stopped early they say what the
+  /// best iteration is, and how many trees an output has up to it.
+  std::uint64_t parallel_trees_by_attributes(std::size_t trees, std::uint32_t groups) const {
+    const auto number = [&](const char* name) {
+      std::uint64_t value = 0;
+      const auto found = forest_.attributes.find(name);
+      if (found != forest_.attributes.end())
+        std::from_chars(found->second.data(), found->second.data() + found->second.size(), value);
+      return value;
+    };
+    const std::uint64_t rounds = number("best_iteration") + 1, best_trees = number("best_ntree_limit");
+    if (best_trees == 0 || rounds == 0 || best_trees % rounds != 0 || best_trees > trees / groups) return 1;
+    const std::uint64_t parallel = best_trees / rounds;
+    return trees % (parallel * groups) == 0 ? parallel : 1;
+  }
+
   void settle_rounds() {
     const std::size_t n = forest_.trees.size();
     std::vector<std::uint32_t>& rounds = forest_.rounds;
@@ -138,7 +155,9 @@ class Settler {
     if (f_.rounds.empty()) {
       std::uint32_t groups = 1;
       for (const Tree& tree : forest_.trees) groups = std::max(groups, tree.group + 1);
-      const auto parallel = static_cast<std::uint64_t>(std::max<std::int64_t>(f_.parallel_trees, 1));
+      const auto parallel =
+          static_cast<std::uint64_t>(f_.parallel_trees == 0 ? parallel_trees_by_attributes(n, groups)
+                                                            : std::max<std::int64_t>(f_.parallel_trees, 1));
       if (f_.parallel_trees < 0 || (n > 0 && (parallel > n || n % (parallel * groups) != 0))) {
         reader_.fail(text("%zu trees do not make rounds of %lld for each of %u outputs", n,
                           static_cast<long long>(f_.parallel_trees), groups));
