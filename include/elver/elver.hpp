@@ -12,6 +12,7 @@
 #include "elver/library.hpp"
 #include "elver/maps.hpp"
 #include "elver/model.hpp"
+#include "elver/overlay.hpp"
 #include "elver/predict.hpp"
 #include "elver/phantom.hpp"
 #include "elver/report.hpp"

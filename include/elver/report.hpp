@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "elver/image.hpp"
 #include "elver/io.hpp"
 #include "elver/maps.hpp"
+#include "elver/overlay.hpp"
 
 namespace elver {
 
@@ -60,5 +62,28 @@ struct DetectRecord {
 /// the text of detect.json. Throws Error{output}, Error{interrupted}.
 std::string write_detection(OutputSet& out, const Image& image, const DetectJob& job, const Detection& detection,
                             const DetectRecord& record, const RunContext& context);
+
+enum class OverlayColours : std::uint8_t {
+  paper,  ///< as the paper's Fig. 5: the first map green, the second red
+  safe    ///< apart also for people who do not see red and green apart
+};
+/// "paper", "safe"; throws Error{usage} for another name.
+OverlayColours overlay_colours_named(std::string_view name);
+
+/// The maps over each other as PNG: where each is present, in its colour, and where several are; each by itself with
+/// its threshold's outline; the numbers; how they move with the thresholds. Throws Error{output}.
+void draw_overlay(const OverlayResult& result, OverlayColours scheme, const std::filesystem::path& png);
+
+/// What an overlay was asked, beside its maps and options.
+struct OverlayRecord {
+  std::string command_line;
+  OverlayColours colours = OverlayColours::paper;
+  std::string more_json = "{}";  ///< an object; its members go into overlay.json as they are
+};
+
+/// Writes overlay.json, overlay.hspy (the maps on the common grid, titled "a", "b", ...) and overlay.png into
+/// `out`, does not commit, and returns the text of overlay.json. Throws Error{output}, Error{interrupted}.
+std::string write_overlay(OutputSet& out, std::span<const PlacedMap> maps, const OverlayOptions& options,
+                          const OverlayResult& result, const OverlayRecord& record, const RunContext& context);
 
 }  // namespace elver

@@ -15,6 +15,7 @@ void add_model(CLI::App& program);
 void add_train(CLI::App& program);
 void add_phantom(CLI::App& program);
 void add_map(CLI::App& program);
+void add_overlay(CLI::App& program);
 void add_check(CLI::App& program);
 
 }  // namespace elver::cli

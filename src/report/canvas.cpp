@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <numbers>
 
 #include "elver/error.hpp"
 
@@ -67,6 +68,34 @@ void Canvas::triangle(double x1, double y1, double x2, double y2, double x3, dou
   cairo_line_to(cr_.get(), x3, y3);
   cairo_close_path(cr_.get());
   cairo_fill(cr_.get());
+}
+
+void Canvas::line(const Points& points, double width, Colour c, Stroke stroke) {
+  constexpr double kDash[] = {6, 5};
+  colour(c);
+  cairo_set_line_width(cr_.get(), width);
+  cairo_set_line_join(cr_.get(), CAIRO_LINE_JOIN_ROUND);
+  cairo_set_dash(cr_.get(), kDash, stroke == Stroke::dashed ? 2 : 0, 0);
+  for (const auto& [x, y] : points) cairo_line_to(cr_.get(), x, y);
+  cairo_stroke(cr_.get());
+}
+
+void Canvas::polygon(const Points& points, Colour c, double opacity) {
+  cairo_set_source_rgba(cr_.get(), c.r / 255.0, c.g / 255.0, c.b / 255.0, opacity);
+  for (const auto& [x, y] : points) cairo_line_to(cr_.get(), x, y);
+  cairo_close_path(cr_.get());
+  cairo_fill(cr_.get());
+}
+
+void Canvas::disc(double x, double y, double radius, Colour inside, Colour rim) {
+  cairo_new_sub_path(cr_.get());
+  cairo_arc(cr_.get(), x, y, radius, 0, 2 * std::numbers::pi);
+  colour(inside);
+  cairo_fill_preserve(cr_.get());
+  colour(rim);
+  cairo_set_dash(cr_.get(), nullptr, 0, 0);
+  cairo_set_line_width(cr_.get(), 1.5);
+  cairo_stroke(cr_.get());
 }
 
 void Canvas::pixels(int x, int y, int width, int height, const std::vector<Colour>& colours) {

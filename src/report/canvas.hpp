@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "report/colours.hpp"
@@ -23,6 +24,13 @@ class Canvas {
   void fill(double x, double y, double width, double height, Colour colour);
   void frame(double x, double y, double width, double height, Colour colour);
   void triangle(double x1, double y1, double x2, double y2, double x3, double y3, Colour colour);
+  using Points = std::vector<std::pair<double, double>>;
+  enum class Stroke { whole, dashed };
+  /// A line through the points.
+  void line(const Points& points, double width, Colour colour, Stroke stroke = Stroke::whole);
+  /// The area within the points, so opaque: 0 to 1.
+  void polygon(const Points& points, Colour colour, double opacity = 1);
+  void disc(double x, double y, double radius, Colour inside, Colour rim);
   /// Pixels as they are, row by row: no smoothing.
   void pixels(int x, int y, int width, int height, const std::vector<Colour>& colours);
   /// Throws Error{output}.

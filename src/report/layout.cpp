@@ -4,12 +4,12 @@
 #include <cmath>
 #include <tuple>
 
+#include "types/length.hpp"
 #include "types/text.hpp"
 
 namespace elver::report {
 namespace {
 
-constexpr int kLongSide = 1080;       ///< what a panel aims at
 constexpr int kLongestSide = 2048;    ///< beyond it, rows and columns are left out
 constexpr int kShortSide = 48;        ///< thinner panels are stretched
 constexpr int kLargestPixel = 96;     ///< of the picture, for one of the map
@@ -17,9 +17,10 @@ constexpr double kExtremeAspect = 8;  ///< of one map pixel; beyond it the calib
 
 bool calibrated(const Axis& axis) { return std::isfinite(axis.scale) && axis.scale != 0 && !axis.units.empty(); }
 
-/// Whole numbers whose ratio (down to across) comes near `aspect`: as large as fits kLongSide, or somewhat larger where
+/// Whole numbers whose ratio (down to across) comes near `aspect`: as large as fits `long_side`, or somewhat larger where
 /// only that brings the ratio within 5 %.
-std::pair<int, int> magnification(std::uint64_t rows, std::uint64_t columns, double aspect) {
+std::pair<int, int> magnification(std::uint64_t rows, std::uint64_t columns, double aspect, int long_side) {
+  const auto wanted = static_cast<std::uint64_t>(long_side);
   std::pair<int, int> best{1, 1};
   for (int k = 1; k <= kLargestPixel; ++k) {
     const int across = aspect >= 1 ? k : std::max(1, static_cast<int>(std::lround(k / aspect)));
@@ -27,31 +28,10 @@ std::pair<int, int> magnification(std::uint64_t rows, std::uint64_t columns, dou
     const std::uint64_t side =
         std::max(columns * static_cast<std::uint64_t>(across), rows * static_cast<std::uint64_t>(down));
     const double error = std::abs(std::log(best.second / (best.first * aspect)));
-    if (k > 1 && (side > 2 * kLongSide || (side > kLongSide && error < 0.05))) break;
+    if (k > 1 && (side > 2 * wanted || (side > wanted && error < 0.05))) break;
     best = {across, down};
   }
   return best;
-}
-
-/// One unit in metres; 0 where it is not a length.
-double metres(const std::string& unit) {
-  for (const auto& [name, value] : {std::pair{"nm", 1e-9},
-                                    {"um", 1e-6},
-                                    {"\xC2\xB5m", 1e-6},
-                                    {"\xCE\xBCm", 1e-6},
-                                    {"A", 1e-10},
-                                    {"\xC3\x85", 1e-10},
-                                    {"\xE2\x84\xAB", 1e-10},
-                                    {"Angstrom", 1e-10},
-                                    {"angstrom", 1e-10},
-                                    {"pm", 1e-12},
-                                    {"mm", 1e-3},
-                                    {"m", 1.0},
-                                    {"micrometer", 1e-6},
-                                    {"nanometer", 1e-9}}) {
-    if (unit == name) return value;
-  }
-  return 0;
 }
 
 /// The largest of 1, 2, 5 times a power of ten that is not above `value`.
@@ -62,7 +42,7 @@ double round_below(double value) {
 }
 
 std::string length_label(double length, const std::string& unit) {
-  const double in_metres = length * metres(unit);
+  const double in_metres = length * metres_in(unit);
   if (in_metres >= 1e-3 * 0.999) return text("%g mm", in_metres * 1e3);
   if (in_metres >= 1e-6 * 0.999) return text("%g \xC2\xB5m", in_metres * 1e6);
   if (in_metres >= 1e-9 * 0.999) return text("%g nm", in_metres * 1e9);
@@ -71,9 +51,11 @@ std::string length_label(double length, const std::string& unit) {
 
 }  // namespace
 
-Panel panel_for(std::uint64_t rows, std::uint64_t columns, const Axis& row_axis, const Axis& column_axis) {
+Panel panel_for(std::uint64_t rows, std::uint64_t columns, const Axis& row_axis, const Axis& column_axis,
+                int long_side) {
   Panel panel{std::max<std::uint64_t>(rows, 1), std::max<std::uint64_t>(columns, 1)};
-  panel.step = (std::max(panel.rows, panel.columns) + kLongestSide - 1) / kLongestSide;
+  const auto longest = static_cast<std::uint64_t>(std::min(kLongestSide, 2 * long_side));
+  panel.step = (std::max(panel.rows, panel.columns) + longest - 1) / longest;
   double aspect = 1;
   if (calibrated(row_axis) && calibrated(column_axis) && row_axis.units == column_axis.units) {
     aspect = std::abs(row_axis.scale / column_axis.scale);
@@ -84,7 +66,7 @@ Panel panel_for(std::uint64_t rows, std::uint64_t columns, const Axis& row_axis,
   }
   const std::uint64_t drawn_rows = (panel.rows + panel.step - 1) / panel.step;
   const std::uint64_t drawn_columns = (panel.columns + panel.step - 1) / panel.step;
-  std::tie(panel.column_pixels, panel.row_pixels) = magnification(drawn_rows, drawn_columns, aspect);
+  std::tie(panel.column_pixels, panel.row_pixels) = magnification(drawn_rows, drawn_columns, aspect, long_side);
   if (panel.height() < kShortSide) {
     panel.row_pixels = static_cast<int>((kShortSide + drawn_rows - 1) / drawn_rows);
     panel.to_scale = panel.to_scale && rows == 1;  // the height of a line scan means nothing

@@ -24,7 +24,9 @@ struct Panel {
            static_cast<std::uint64_t>(x / column_pixels) * step;
   }
 };
-Panel panel_for(std::uint64_t rows, std::uint64_t columns, const Axis& row_axis, const Axis& column_axis);
+/// `long_side` is what its longer side aims at, in picture pixels.
+Panel panel_for(std::uint64_t rows, std::uint64_t columns, const Axis& row_axis, const Axis& column_axis,
+                int long_side = 1080);
 
 struct ScaleBar {
   double length = 0;  ///< in columns of the map

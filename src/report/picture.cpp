@@ -6,6 +6,7 @@
 #include "report/canvas.hpp"
 #include "report/colours.hpp"
 #include "report/layout.hpp"
+#include "report/parts.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -13,88 +14,16 @@ namespace {
 
 using namespace report;
 
-constexpr double kMargin = 24;
-constexpr double kTitle = 24, kLabel = 18, kNote = 15;  ///< text sizes
-constexpr double kSwatch = 20;
 constexpr double kNarrowest = 460;  ///< of what stands under a small panel
-
-struct Swatch {
-  Colour colour;
-  std::string label;
-  bool hatched = false;
-};
-
-Colour hatched(int x, int y) { return (x + y) % 8 < 2 ? kHatch : kFailed; }
 
 /// Title, panel, scale bar; returns the y under them. `colour` gives the colour of a pixel of the map.
 template <class ColourOf>
 double draw_panel(Canvas& canvas, const std::string& title, const Panel& panel, const Axis& column_axis,
                   const std::vector<PixelStatus>& status, ColourOf&& colour_of) {
   canvas.text(0, -16, drawable(title), kTitle, kInk, true);
-  std::vector<Colour> colours(static_cast<std::size_t>(panel.width()) * static_cast<std::size_t>(panel.height()));
-  for (int y = 0; y < panel.height(); ++y) {
-    for (int x = 0; x < panel.width(); ++x) {
-      const std::uint64_t pixel = panel.pixel(x, y);
-      colours[static_cast<std::size_t>(y) * static_cast<std::size_t>(panel.width()) + static_cast<std::size_t>(x)] =
-          colour_of(pixel, status[pixel], x, y);
-    }
-  }
-  canvas.pixels(0, 0, panel.width(), panel.height(), colours);
-  canvas.frame(0, 0, panel.width(), panel.height(), kInk);
-
-  const double column_width = panel.column_pixels / static_cast<double>(panel.step);
-  const double across =
-      std::max<double>(panel.width(), panel.height() / 3.0) / column_width;  // a thin panel's bar stays visible
-  const ScaleBar bar = scale_bar_for(across, column_axis);
-  const double length = bar.length * column_width;
-  double y = panel.height() + 24;
-  canvas.fill(0, y - 6, length, 6, kInk);
-  canvas.text(length + 10, y + 3, bar.label, kLabel);
-  std::string note;
-  if (!panel.to_scale) note = "rows and columns not to the same scale";
-  if (panel.step > 1)
-    note += text("%s1 in %llu rows and columns shown", note.empty() ? "" : "; ",
-                 static_cast<unsigned long long>(panel.step));
-  if (panel.rows == 1 && panel.columns > 1) {
-    note = panel.step > 1 ? text("line scan; 1 in %llu columns shown", static_cast<unsigned long long>(panel.step))
-                          : "line scan";
-  }
-  if (!note.empty()) {
-    y += 24;
-    canvas.text(0, y, note, kNote, kFaint);
-  }
-  return y + 18;
-}
-
-/// Swatches with their names, as many to a line as fit; returns the y under them.
-double draw_swatches(Canvas& canvas, double y, double width, const std::vector<Swatch>& swatches) {
-  double x = 0;
-  if (swatches.empty()) return y;
-  for (const Swatch& swatch : swatches) {
-    const double needed = kSwatch + 8 + canvas.text_width(swatch.label, kLabel) + 24;
-    if (x > 0 && x + needed > width) {
-      x = 0;
-      y += kSwatch + 10;
-    }
-    std::vector<Colour> colours(static_cast<std::size_t>(kSwatch * kSwatch), swatch.colour);
-    if (swatch.hatched) {
-      for (std::size_t i = 0; i < colours.size(); ++i) {
-        colours[i] =
-            hatched(static_cast<int>(i) % static_cast<int>(kSwatch), static_cast<int>(i) / static_cast<int>(kSwatch));
-      }
-    }
-    canvas.pixels(static_cast<int>(x), static_cast<int>(y), static_cast<int>(kSwatch), static_cast<int>(kSwatch),
-                  colours);
-    canvas.frame(std::floor(x), std::floor(y), kSwatch, kSwatch, kFaint);
-    canvas.text(std::floor(x) + kSwatch + 8, y + kSwatch - 4, swatch.label, kLabel);
-    x = std::floor(x + needed);
-  }
-  return y + kSwatch + 18;
-}
-
-std::string share(std::uint64_t part, std::uint64_t whole) {
-  const double percent = whole > 0 ? 100.0 * static_cast<double>(part) / static_cast<double>(whole) : 0.0;
-  return text("(%.1f %%)", percent);
+  draw_pixels(canvas, 0, 0, panel,
+              [&](std::uint64_t pixel, int x, int y) { return colour_of(pixel, status[pixel], x, y); });
+  return draw_scale(canvas, panel.height(), panel, column_axis);
 }
 
 /// Masked and failed pixels, where there are any.
