@@ -33,12 +33,12 @@ void print_overlap(const OverlayResult& result, const Overlap& overlap) {
       at.jaccard, at.null_jaccard, at.odds_ratio, at.correlated_low, at.correlated_high, at.odds_ratio_low,
       at.odds_ratio_high);
   if (at.p_value) {
-    std::printf("p = %.3g (one-sided, %llu shifts)\n", *at.p_value, static_cast<unsigned long long>(overlap.draws));
+    std::printf("p = %.2g (one-sided, %llu shifts)\n", *at.p_value, static_cast<unsigned long long>(overlap.draws));
   } else {
     std::printf("%s\n", overlap.note.c_str());
   }
   std::printf("  rank correlation %.3g", overlap.rank_correlation);
-  if (overlap.rank_correlation_p_value) std::printf(", p = %.3g", *overlap.rank_correlation_p_value);
+  if (overlap.rank_correlation_p_value) std::printf(", p = %.2g", *overlap.rank_correlation_p_value);
   std::printf("; the pixels are worth about %.3g independent ones\n", overlap.independent_pixels);
 }
 

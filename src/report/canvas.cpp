@@ -76,12 +76,14 @@ void Canvas::line(const Points& points, double width, Colour c, Stroke stroke) {
   cairo_set_line_width(cr_.get(), width);
   cairo_set_line_join(cr_.get(), CAIRO_LINE_JOIN_ROUND);
   cairo_set_dash(cr_.get(), kDash, stroke == Stroke::dashed ? 2 : 0, 0);
+  cairo_new_path(cr_.get());  // text leaves a point behind
   for (const auto& [x, y] : points) cairo_line_to(cr_.get(), x, y);
   cairo_stroke(cr_.get());
 }
 
 void Canvas::polygon(const Points& points, Colour c, double opacity) {
   cairo_set_source_rgba(cr_.get(), c.r / 255.0, c.g / 255.0, c.b / 255.0, opacity);
+  cairo_new_path(cr_.get());
   for (const auto& [x, y] : points) cairo_line_to(cr_.get(), x, y);
   cairo_close_path(cr_.get());
   cairo_fill(cr_.get());

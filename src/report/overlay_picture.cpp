@@ -59,7 +59,8 @@ std::string label_of(unsigned present, const OverlayResult& result) {
   std::string out;
   for (std::size_t m = 0; m < result.maps.size(); ++m) {
     if ((present >> m & 1U) == 0) continue;
-    out += (out.empty() ? "" : " + ") + (result.maps.size() > 2 ? result.maps[m].name : title_of(result.maps[m]));
+    if (!out.empty()) out += " + ";
+    out += result.maps.size() > 2 ? result.maps[m].name : title_of(result.maps[m]);
   }
   if (out.empty()) return result.maps.size() == 2 ? "neither" : "none";
   if (result.maps.size() == 2 && present == 3) return "both";
@@ -67,8 +68,8 @@ std::string label_of(unsigned present, const OverlayResult& result) {
 }
 
 /// The maps over each other: Fig. 5 (b) of the paper. Returns the y under panel and legend.
-double draw_together(Canvas& canvas, const OverlayResult& result, OverlayColours scheme) {
-  const Panel panel = panel_for(result.rows.size, result.columns.size, result.rows, result.columns);
+double draw_together(Canvas& canvas, const Panel& panel, double width, const OverlayResult& result,
+                     OverlayColours scheme) {
   const std::size_t maps = result.maps.size();
   std::map<unsigned, Swatch> swatches;
   std::map<unsigned, std::uint64_t> found;
@@ -93,7 +94,7 @@ double draw_together(Canvas& canvas, const OverlayResult& result, OverlayColours
   for (const unsigned last : {0U, kUnknown}) {
     if (swatches.contains(last)) shown.push_back(swatches[last]);
   }
-  return draw_swatches(canvas, y, std::max<double>(panel.width(), kNarrowest), shown);
+  return draw_swatches(canvas, y, width, shown);
 }
 
 /// The border between present and absent pixels, in the panel of one map.
@@ -140,16 +141,16 @@ double draw_alone(Canvas& canvas, int left, int top, const Panel& panel, const O
   canvas.text(left, y + kHigh - 1, low, kNote);
   canvas.pixels(static_cast<int>(start), static_cast<int>(y), kBar, kHigh, bar);
   canvas.frame(start, std::floor(y), kBar, kHigh, kFaint);
-  canvas.text(start + kBar + 8, y + kHigh - 1, high + (map.unit.empty() ? "" : " " + drawable(map.unit, 30)), kNote);
+  canvas.text(start + kBar + 8, y + kHigh - 1, text("%s %s", high.c_str(), drawable(map.unit, 30).c_str()), kNote);
   y += kHigh + 22;
   canvas.text(left, y, "outlined: from " + number_label(result.thresholds[m]) + " up", kNote, kFaint);
   return y + 24;
 }
 
-double draw_each(Canvas& canvas, double y, const OverlayResult& result, OverlayColours scheme) {
+double draw_each(Canvas& canvas, double y, double width, const OverlayResult& result, OverlayColours scheme) {
   const Panel panel = panel_for(result.rows.size, result.columns.size, result.rows, result.columns, kSmallSide);
-  const bool beside = panel.width() <= 560;
   const int step = std::max(panel.width(), 460) + static_cast<int>(kGap);
+  const bool beside = step + panel.width() <= 1.1 * width;
   double under = y;
   for (std::size_t m = 0; m < result.maps.size(); ++m) {
     const bool right = beside && m % 2 == 1;
@@ -165,9 +166,8 @@ std::string pair_text(const OverlayResult& result, const Overlap& overlap) {
   std::string out = pair ? "" : result.maps[overlap.first].name + " and " + result.maps[overlap.second].name + ": ";
   out += std::isfinite(at.jaccard) ? text("Jaccard index %.2f (by chance %.2f), ", at.jaccard, at.null_jaccard)
                                    : std::string("nothing present, ");
-  out += "odds ratio " + number_label(at.odds_ratio) + " (95 %: " + number_label(at.correlated_low) + " to " +
-         number_label(at.correlated_high) + "), ";
-  return out + (at.p_value ? "p = " + number_label(*at.p_value) : std::string("no p-value"));
+  out += text("odds ratio %.3g (95 %%: %.3g to %.3g), ", at.odds_ratio, at.correlated_low, at.correlated_high);
+  return out + (at.p_value ? text("p = %.2g", *at.p_value) : std::string("no p-value"));
 }
 
 double draw_numbers(Canvas& canvas, double y, const OverlayResult& result) {
@@ -177,11 +177,11 @@ double draw_numbers(Canvas& canvas, double y, const OverlayResult& result) {
   }
   const Overlap& first = result.overlaps.front();
   y += 26;
-  std::string rank = text("rank correlation %.2f", first.rank_correlation);
-  if (first.rank_correlation_p_value) rank += ", p = " + number_label(*first.rank_correlation_p_value);
+  std::string rank = text("%srank correlation %.2f", result.maps.size() > 2 ? "a and b: " : "", first.rank_correlation);
+  if (first.rank_correlation_p_value) rank += text(", p = %.2g", *first.rank_correlation_p_value);
   rank += text("; %llu pixels, worth about %.0f independent ones", static_cast<unsigned long long>(first.n),
                first.independent_pixels);
-  canvas.text(0, y, (result.maps.size() > 2 ? "a and b: " : "") + rank, kLabel);
+  canvas.text(0, y, rank, kLabel);
   y += 24;
   canvas.text(0, y,
               first.note.empty() ? text("p: one-sided, %llu shifts of one map, mirrored at its edges, over the other",
@@ -202,11 +202,16 @@ OverlayColours overlay_colours_named(std::string_view name) {
 void draw_overlay(const OverlayResult& result, OverlayColours scheme, const std::filesystem::path& png) {
   Canvas canvas;
   std::string title;
-  for (const Map& map : result.maps) title += (title.empty() ? "" : " and ") + title_of(map);
+  for (const Map& map : result.maps) {
+    if (!title.empty()) title += result.maps.size() > 2 ? ", " : " and ";
+    title += title_of(map);
+  }
   canvas.text(0, -16, drawable(title), kTitle, kInk, true);
-  double y = draw_together(canvas, result, scheme);
+  const Panel panel = panel_for(result.rows.size, result.columns.size, result.rows, result.columns);
+  const double width = std::max<double>(panel.width(), kNarrowest);
+  double y = draw_together(canvas, panel, width, result, scheme);
   y = draw_numbers(canvas, y - 10, result);
-  y = draw_each(canvas, y, result, scheme);
+  y = draw_each(canvas, y, width, result, scheme);
   draw_curves(canvas, y + 20, result, scheme);
   canvas.save_png(png, kMargin);
 }

@@ -1,3 +1,5 @@
+#include <array>
+#include <charconv>
 #include <cmath>
 
 #include "elver/error.hpp"
@@ -13,10 +15,14 @@ using Json = nlohmann::ordered_json;
 Json number(double value) { return std::isfinite(value) ? Json(value) : Json(); }
 Json number(const std::optional<double>& value) { return value ? number(*value) : Json(); }
 
-/// As it was written: a float's shortest form, not the digits of its double.
+/// The shortest number that is this float: 0.1, not the digits of its double.
 Json threshold(double value) {
   if (!std::isfinite(value)) return Json();
-  return Json::parse(Json(static_cast<float>(value)).dump(), nullptr, false);
+  std::array<char, 32> digits{};
+  const auto [end, code] = std::to_chars(digits.data(), digits.data() + digits.size(), static_cast<float>(value));
+  double out = value;
+  if (code == std::errc{}) std::from_chars(digits.data(), end, out);
+  return Json(out);
 }
 
 Json interval(const OverlapAt& at) { return {number(at.odds_ratio_low), number(at.odds_ratio_high)}; }
