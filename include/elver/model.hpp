@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "elver/background.hpp"
+#include "elver/energy.hpp"
 #include "elver/energy_axis.hpp"
 #include "elver/features.hpp"
 #include "elver/forest.hpp"
@@ -35,12 +36,6 @@ struct Task {
   std::vector<double> classes;  ///< values of the classes of a multi-class task; empty otherwise
   bool best_rounds = false;     ///< stop at the booster's best_iteration ("rounds":"best")
   Booster booster;              ///< holds the bytes unchanged
-};
-
-/// A simulated mean spectrum of one edge, for calibration and comparison.
-struct ReferenceSpectrum {
-  std::string edge;
-  std::vector<float> energy_ev, intensity;
 };
 
 /// What one person hands to another: one self-describing file, NAME.elver (HDF5 inside).

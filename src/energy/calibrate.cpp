@@ -6,6 +6,7 @@
 
 #include "elver/energy.hpp"
 #include "elver/error.hpp"
+#include "energy/coarse.hpp"
 #include "energy/edges.hpp"
 #include "energy/find.hpp"
 #include "types/text.hpp"
@@ -21,8 +22,6 @@ constexpr double kReachEv = 40.0;        ///< a feature is looked for this far f
 constexpr double kReachShare = 0.06;     ///< or this share of its energy, if that is more
 constexpr double kNearEv = 6.0;          ///< where it is looked for again on the corrected axis
 constexpr double kLeastEvidence = 10.0;  ///< noise alone reaches 8 somewhere in a hundred places
-constexpr double kUnmovedEv = 0.005;     ///< an axis that would move less is right already
-constexpr double kSettledEv = 0.001;     ///< less than any mark means
 constexpr double kNominalEv = 20.0;      ///< a mark further from the nominal energy is a slip of the pen
 constexpr double kLeastGain = 0.8, kMostGain = 1.25;
 constexpr double kMostResidualEv = 3.0;  ///< chemical shifts and the marks' own errors are smaller
@@ -47,12 +46,6 @@ Line fit_line(std::span<const double> found, std::span<const double> wanted) {
   }
   const double gain = variance > 0 ? covariance / variance : 1.0;
   return {mean_wanted - gain * mean_found, gain};
-}
-
-/// How far two axes are apart, at most.
-double farthest(const EnergyAxis& a, const EnergyAxis& b) {
-  const auto end = static_cast<double>(a.size);
-  return std::max(std::abs(a.energy(0) - b.energy(0)), std::abs(a.energy(end) - b.energy(end)));
 }
 
 /// One way to explain the marks: a candidate each.
@@ -221,18 +214,7 @@ Calibration calibrate(const EnergyAxis& axis, std::span<const double> mean_spect
   Calibration out{axis, axis, {}};
   if (marks.empty()) return out;
   const std::vector<Feature> features = features_of(marks);
-  if (!(axis.dispersion_ev > 0) || !std::isfinite(axis.offset_ev) || axis.size < 16 ||
-      mean_spectrum.size() != axis.size) {
-    throw Error(ErrorKind::mismatch, "cannot calibrate this energy axis",
-                text("%zu channels of %g eV from %g eV", axis.size, axis.dispersion_ev, axis.offset_ev),
-                "Give --offset-ev and --dispersion-ev");
-  }
-  for (const double value : mean_spectrum) {
-    if (!std::isfinite(value)) {
-      throw Error(ErrorKind::mismatch, "cannot calibrate", "the mean spectrum holds values that are not finite",
-                  "Give --offset-ev and --dispersion-ev instead of --mark");
-    }
-  }
+  energy::require_spectrum(axis, mean_spectrum);
   std::vector<double> wanted, found;
   for (const Mark& mark : marks) wanted.push_back(mark.energy_ev);
   // How features are looked for depends on the axis a little, so they are looked for again on the corrected one until
@@ -245,11 +227,11 @@ Calibration calibrate(const EnergyAxis& axis, std::span<const double> mean_spect
                           axis.size};
     found.clear();
     for (const double e : explanation->found_ev) found.push_back(axis.energy(out.after.channel(e)));
-    const bool settled = farthest(out.after, next) < kSettledEv;
+    const bool settled = energy::farthest_ev(out.after, next) < energy::kSettledEv;
     out.after = next;
     if (settled) break;
   }
-  if (farthest(axis, out.after) < kUnmovedEv) out.after = axis;
+  if (energy::farthest_ev(axis, out.after) < energy::kUnmovedEv) out.after = axis;
   const double gain = out.after.dispersion_ev / axis.dispersion_ev;
   double largest = 0;
   std::string listing;

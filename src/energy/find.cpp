@@ -5,10 +5,11 @@
 #include <cmath>
 #include <numbers>
 
+#include "energy/coarse.hpp"
+
 namespace elver::energy {
 namespace {
 
-constexpr double kIntervalEv = 1.0;                  ///< the likeness is judged on intervals this wide
 constexpr double kWhiteLinesEv[] = {0.9, 1.7, 2.5};  ///< standard deviations of white lines as spectrometers show them
 constexpr double kFinestEv = 1.0;                    ///< smoothing (standard deviation) in which a position is read
 constexpr double kCoarsestEv = 2.0;                  ///< and in which it is looked for first
@@ -22,53 +23,10 @@ double bell(double distance_ev, double width_ev) {
   return std::exp(-0.5 * distance_ev * distance_ev / (width_ev * width_ev));
 }
 
-/// The spectrum in intervals of about 1 eV, or of one channel where these are wider.
-struct Coarse {
-  EnergyAxis axis;
-  std::vector<double> counts, weight;  ///< weight: 1/sqrt(counts), smoothed
-  double noise = 0.0;                  ///< variance of counts * weight, from the channels' third differences
-};
-
-Coarse coarsen(const EnergyAxis& axis, std::span<const double> spectrum) {
-  const auto bin = static_cast<std::size_t>(std::max(1.0, std::round(kIntervalEv / axis.dispersion_ev)));
-  Coarse out;
-  out.axis.dispersion_ev = axis.dispersion_ev * static_cast<double>(bin);
-  out.axis.offset_ev = axis.energy(0.5 * static_cast<double>(bin - 1));
-  out.axis.size = spectrum.size() / bin;
-  for (std::size_t i = 0; i < out.axis.size; ++i) {
-    double sum = 0;
-    for (std::size_t k = 0; k < bin; ++k) sum += spectrum[i * bin + k];
-    out.counts.push_back(sum / static_cast<double>(bin));
-  }
-  out.weight = smooth(out.counts, 3.0);
-  const double largest = *std::max_element(out.weight.begin(), out.weight.end());
-  for (double& w : out.weight) w = 1.0 / std::sqrt(std::max(w, 1e-3 * largest));
-
-  std::vector<double> squares;
-  for (std::size_t i = 0; i + 3 < spectrum.size(); ++i) {
-    const double d = spectrum[i + 3] - 3 * spectrum[i + 2] + 3 * spectrum[i + 1] - spectrum[i];
-    const double w = out.weight[std::min(i / bin, out.weight.size() - 1)];
-    squares.push_back(d * d * w * w);
-  }
-  const auto middle = squares.begin() + static_cast<std::ptrdiff_t>(squares.size() / 2);
-  std::nth_element(squares.begin(), middle, squares.end());
-  constexpr double kMedianOfChiSquare = 0.455, kThirdDifference = 20.0;  // 1 + 9 + 9 + 1
-  out.noise = *middle / kMedianOfChiSquare / kThirdDifference / static_cast<double>(bin);
-  return out;
-}
-
 /// What is looked at around an edge whose first line or onset lies at `first_ev`.
 EnergyWindow surroundings(const Feature& feature, double splitting_ev, double first_ev) {
   return {first_ev - std::min(25.0, 0.2 * feature.energy_ev),
           first_ev + std::min(20.0, 0.2 * feature.energy_ev) + splitting_ev};
-}
-
-/// Its channels, as far as the axis goes.
-ChannelRange clipped(const EnergyAxis& axis, EnergyWindow window) {
-  const double end = static_cast<double>(axis.size);
-  const double first = std::clamp(std::ceil(axis.channel(window.start_ev)), 0.0, end);
-  const double last = std::clamp(std::floor(axis.channel(window.stop_ev)) + 1.0, first, end);
-  return {static_cast<std::size_t>(first), static_cast<std::size_t>(last)};
 }
 
 /// One comparison: background alone, and background with the edge at `first_ev`.
@@ -179,23 +137,6 @@ double onset(std::span<const double> net, std::ptrdiff_t from, std::ptrdiff_t to
 }
 
 }  // namespace
-
-std::vector<double> smooth(std::span<const double> spectrum, double sigma) {
-  const auto n = static_cast<std::ptrdiff_t>(spectrum.size());
-  if (!(sigma > 0) || n == 0) return {spectrum.begin(), spectrum.end()};
-  const auto reach = static_cast<std::ptrdiff_t>(std::ceil(4 * sigma));
-  std::vector<double> kernel(static_cast<std::size_t>(2 * reach + 1)), out(spectrum.size());
-  double sum = 0;
-  for (std::ptrdiff_t k = -reach; k <= reach; ++k) sum += kernel[k + reach] = bell(static_cast<double>(k), sigma);
-  for (std::ptrdiff_t i = 0; i < n; ++i) {
-    double value = 0;
-    for (std::ptrdiff_t k = -reach; k <= reach; ++k) {
-      value += kernel[k + reach] * spectrum[std::clamp<std::ptrdiff_t>(i + k, 0, n - 1)];
-    }
-    out[i] = value / sum;
-  }
-  return out;
-}
 
 std::vector<Candidate> find_candidates(const EnergyAxis& axis, std::span<const double> spectrum, const Feature& feature,
                                        double expected_ev, double reach_ev, double least_evidence) {

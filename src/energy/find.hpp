@@ -22,7 +22,4 @@ struct Candidate {
 std::vector<Candidate> find_candidates(const EnergyAxis& axis, std::span<const double> spectrum, const Feature& feature,
                                        double expected_ev, double reach_ev, double least_evidence);
 
-/// The spectrum convolved with a Gaussian of this standard deviation (channels), its ends repeated.
-std::vector<double> smooth(std::span<const double> spectrum, double sigma);
-
 }  // namespace elver::energy
