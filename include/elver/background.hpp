@@ -75,6 +75,8 @@ struct BackgroundJob {
   EnergyWindow fit, signal;
   BackgroundOptions options;
   std::vector<std::uint8_t> mask;  ///< one byte a pixel, or empty
+  std::string preparation_json;    ///< what was done to the image, for the record in the file
+  std::vector<PixelMap> beside;    ///< maps of its pixels that go into the file too
 };
 
 struct BackgroundResult {

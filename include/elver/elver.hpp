@@ -14,6 +14,7 @@
 #include "elver/model.hpp"
 #include "elver/overlay.hpp"
 #include "elver/predict.hpp"
+#include "elver/prepare.hpp"
 #include "elver/phantom.hpp"
 #include "elver/report.hpp"
 #include "elver/run_context.hpp"

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -74,6 +75,40 @@ Calibration calibrate(const EnergyAxis& axis, std::span<const double> mean_spect
 /// axis is as good as the specimen's edges lie where the references do, 0.4 eV (standard deviation) in our library.
 Calibration auto_calibrate(const EnergyAxis& axis, std::span<const double> mean_spectrum,
                            std::span<const ReferenceSpectrum> references);
+
+/// By how much each pixel's features lie too high on the energy axis.
+struct Alignment {
+  std::vector<double> offset_ev;  ///< one a pixel
+  std::vector<double> error_ev;   ///< its standard error, from the counts of the pixel and of its neighbours
+  std::uint64_t measured = 0;     ///< pixels whose own counts say something
+  double own_error_ev = 0;        ///< median standard error of these, each by its own counts
+};
+
+/// Follows edges from pixel to pixel: a weighted least-squares fit of background and edge, as the mean spectrum shows
+/// them, to each pixel at every shift within 10 eV of the mean; the mean is made again from the shifted pixels until
+/// nothing moves. Where the counts of a pixel say little, its neighbours' offsets say the rest (kriging). The median
+/// offset is 0: alignment moves pixels to each other, calibration moves them all.
+/// `edges` as in a mark (O_K, Mn_L3; Mn_L too); several are followed together. A chemical shift of the edge is taken
+/// for an offset: choose one that does not have any.
+/// Throws Error{usage} for an edge that elver does not know, Error{mismatch} for one that is not found.
+Alignment align_edges(const Image& image, std::span<const std::string> edges, const RunContext& context);
+
+/// Follows the zero-loss peak; offsets count from 0 eV, where its top belongs.
+/// Throws Error{mismatch} where the axis does not hold 0 eV, or no peak is there.
+Alignment align_zero_loss(const Image& zero_loss, const RunContext& context);
+
+/// Puts the pixels of an image on one axis: `offsets_ev` (one a pixel, finite) says by how much each pixel's features lie
+/// too high. The axis moves by their median; each pixel is shifted by whole channels, exactly; what is left of its
+/// offset, up to half a channel, stands in Image::eighths, to the next eighth of a channel, for those that compute
+/// energies: no count is interpolated. Channels that not every pixel has fall away at both ends.
+/// Throws Error{mismatch} where fewer than two channels are left.
+std::unique_ptr<Image> aligned_image(std::unique_ptr<Image> image, std::span<const double> offsets_ev);
+
+/// An aligned image as it is written, every pixel on energy(): counts between two channels are dealt out to both, their
+/// sum kept, and one channel falls away at both ends. Whole numbers stay whole: each electron goes to one of the two
+/// by chance (a fixed one for every pixel and channel), so that the counts stay Poisson's and independent; other values
+/// are split in proportion. Where nothing is to be dealt out, the values of `image`. `image` must outlive it.
+std::unique_ptr<Image> on_one_axis(const Image& image);
 
 struct MaskOptions {
   bool automatic = false;        ///< leave out vacuum, if the pixels' total counts fall in two

@@ -59,6 +59,25 @@ struct Tile {
   TileView counts;
 };
 
+/// The plans of one image: one for all its pixels; where it is aligned, one for each eighth of a channel by which their
+/// axes lie apart, so that no count is interpolated.
+class Plans {
+ public:
+  /// `image` must outlive them. Throws as Plan.
+  Plans(const Model& model, const Image& image);
+  /// The channels that any of them reads.
+  ChannelRange channels() const;
+  std::size_t feature_count() const { return first().feature_count(); }
+  std::size_t edge_count() const { return first().edge_count(); }
+  /// As Plan::extract, each pixel by the plan of its own axis.
+  void extract(const Tile& tile, std::span<const std::uint8_t> masked, TileFeatures& out) const;
+
+ private:
+  const Plan& first() const;
+  const Image& image_;
+  std::array<std::unique_ptr<const Plan>, 8> plans_;  ///< by eighths + 3; those that no pixel needs are null
+};
+
 /// Deals the image's pixels out in tiles over `context.threads` threads: reads channels `channels` of each and calls
 /// `work`, which must be safe to call side by side for different tiles. Reports progress in pixels under `stage`;
 /// throws Error{interrupted} when asked to stop, Error{resources} when `memory_bytes` cannot hold one tile.

@@ -17,6 +17,9 @@ std::size_t bytes_of(NumberType type);
 /// numpy's names: "uint8" ... "float64", "bool", "complex64", "complex128"; "rgb".
 std::string_view name_of(NumberType type);
 
+/// A type in which sums of values of this one are whole where the values are, and do not overflow soon.
+NumberType type_of_sum(NumberType type);
+
 enum class AxisRole : std::uint8_t { navigation, energy };
 enum class ImageKind : std::uint8_t { spectrum_image, spectrum, image, stack };
 /// "spectrum-image", "spectrum", "image", "stack".
@@ -46,6 +49,13 @@ struct ImageInfo {
   std::optional<double> dwell_s;
   bool selected = false;                    ///< the one that a command without --dataset uses
   std::string refusal;                      ///< why its values cannot be read ("" if they can): complex, RGB
+  std::string record_json;                  ///< what an elver that wrote the file says it did (original_metadata/elver)
+};
+
+/// A value a pixel beside an image: what was found in it, or done to it. C order of the navigation axes; NaN where none.
+struct PixelMap {
+  std::string name, unit, title;
+  std::vector<float> values;
 };
 
 struct PixelRange {
@@ -69,6 +79,9 @@ class Image {
   EnergyAxis energy() const;
   /// Puts a corrected axis in the place of the file's. Throws Error{mismatch} if the image has no energy axis.
   void set_energy(const EnergyAxis& axis);
+  /// Of an aligned image: by how many eighths of a channel (-3 to 4) each pixel's own axis lies below energy(); empty
+  /// where every pixel's axis is energy(). Channel i of pixel p lies at energy().energy(i - eighths()[p] / 8.0).
+  virtual std::span<const std::int8_t> eighths() const { return {}; }
   void select() { info_.selected = true; }                        ///< it is the one that commands use
   void refuse(std::string why) { info_.refusal = std::move(why); }  ///< its values are not to be read
 

@@ -32,8 +32,8 @@ File open_file(const std::filesystem::path& path, const OpenOptions& options = {
 /// The selected image of a file, with values that elver can read and, where `need_energy`, an energy axis.
 std::unique_ptr<Image> open_image(const std::filesystem::path& path, const OpenOptions& options = {});
 
-/// The description of a file as `elver info --json` prints it.
-std::string info_json(const File& file);
+/// The description of a file as `elver info --json` prints it, with what is to be said of its selected image.
+std::string info_json(const File& file, const std::vector<std::string>& notes = {});
 
 /// What a HyperSpy signal says of itself.
 struct SignalHeader {
@@ -48,6 +48,8 @@ struct SignalHeader {
 };
 /// The header that keeps everything an image says of itself.
 SignalHeader header_of(const Image& image);
+/// The header of a map of its pixels: its navigation axes, two or more.
+SignalHeader map_header(const Image& image, const PixelMap& map);
 
 /// Writes a .hspy file (format 3.3) beside its place; commit() renames it there, and only then does it exist.
 /// Without commit nothing is left behind. Throws Error{output}.

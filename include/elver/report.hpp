@@ -7,11 +7,11 @@
 #include <vector>
 
 #include "elver/detect.hpp"
-#include "elver/energy.hpp"
 #include "elver/image.hpp"
 #include "elver/io.hpp"
 #include "elver/maps.hpp"
 #include "elver/overlay.hpp"
+#include "elver/prepare.hpp"
 
 namespace elver {
 
@@ -37,7 +37,7 @@ struct RunRecord {
   std::string command_line;
   std::filesystem::path input, model;
   std::optional<EnergyAxis> axis_in_file;  ///< where options put another in its place
-  std::optional<Calibration> calibration;
+  PreparationRecord preparation;
   MaskOptions mask;
   unsigned threads = 1;
   std::uint64_t memory_bytes = 0;
@@ -47,7 +47,8 @@ struct RunRecord {
 };
 
 /// Writes maps.hspy, the pictures, maps.csv and run.json into `out`, does not commit, and returns the text of run.json.
-/// Adds the time it takes to `result.seconds` (write, total). Throws Error{output}, Error{interrupted}.
+/// Adds the maps and notes of the preparation to `result`, and the time it takes to `result.seconds` (write, total).
+/// Throws Error{output}, Error{interrupted}.
 std::string write_maps(OutputSet& out, const Image& image, const Model& model, MapResult& result,
                        const RunRecord& record, const RunContext& context);
 
@@ -55,7 +56,7 @@ std::string write_maps(OutputSet& out, const Image& image, const Model& model, M
 struct DetectRecord {
   std::string command_line;
   std::filesystem::path input;
-  std::optional<Calibration> calibration;
+  PreparationRecord preparation;
 };
 
 /// Writes maps.hspy, a picture of each map and of the status, and detect.json into `out`, does not commit, and returns

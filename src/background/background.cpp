@@ -4,7 +4,8 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "background/edge_fitter.hpp"
+#include "background/fitters.hpp"
+#include "elver/energy.hpp"
 #include "elver/error.hpp"
 #include "elver/io.hpp"
 #include "elver/version.hpp"
@@ -14,8 +15,6 @@ namespace elver {
 namespace {
 
 bool is_masked(const BackgroundJob& job, std::uint64_t pixel) { return !job.mask.empty() && job.mask[pixel] != 0; }
-
-ChannelRange together(ChannelRange a, ChannelRange b) { return {std::min(a.first, b.first), std::max(a.last, b.last)}; }
 
 double median(std::vector<float>& values) {
   if (values.empty()) return std::numeric_limits<double>::quiet_NaN();
@@ -44,27 +43,24 @@ ImageInfo net_info(const Image& image) {
 class NetImage : public Image {
  public:
   NetImage(const Image& image, const BackgroundJob& job)
-      : Image(net_info(image)), image_(image), job_(job), fitter_(image.energy(), job.fit, job.signal, job.options) {}
+      : Image(net_info(image)), image_(image), job_(job), fitters_(image, job.fit, job.signal, job.options) {}
+
+  std::span<const std::int8_t> eighths() const override { return image_.eighths(); }
 
   void read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const override {
     const std::size_t count = pixels.size();
-    const ChannelRange signal = fitter_.signal_channels();
-    const ChannelRange net_channels = together(signal, channels);
-    const ChannelRange needed = together(fitter_.fit_channels(), net_channels);
-    std::vector<float> counts(needed.size() * count), net(net_channels.size() * kBlock);
+    const ChannelRange net_channels = together(fitters_.signal_channels(), channels);
+    const ChannelRange needed = together(fitters_.channels(), net_channels);
+    std::vector<float> counts(needed.size() * count);
     image_.read_tile(pixels, needed, counts);
-    EdgeFit fits[kBlock];
-    for (std::size_t first = 0; first < count; first += kBlock) {
-      const std::size_t size = std::min(kBlock, count - first);
-      fitter_.fit({counts.data(), count, needed}, first, size, signal, net_channels, net.data(), fits);
-      for (std::size_t c = 0; c < channels.size(); ++c) {
-        const float* const from = net.data() + (channels.first - net_channels.first + c) * kBlock;
-        float* const to = out.data() + c * count + first;
-        for (std::size_t p = 0; p < size; ++p) {
-          to[p] = is_masked(job_, pixels.first + first + p) ? std::numeric_limits<float>::quiet_NaN() : from[p];
-        }
-      }
-    }
+    fitters_.fit(pixels, {counts.data(), count, needed}, net_channels,
+                 [&](std::size_t place, const EdgeFit&, const float* net) {
+                   const bool masked = is_masked(job_, pixels.first + place);
+                   for (std::size_t c = 0; c < channels.size(); ++c) {
+                     out[c * count + place] = masked ? std::numeric_limits<float>::quiet_NaN()
+                                                     : net[(channels.first - net_channels.first + c) * kBlock];
+                   }
+                 });
   }
 
   void read(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const override {
@@ -85,17 +81,17 @@ class NetImage : public Image {
  private:
   const Image& image_;
   BackgroundJob job_;
-  EdgeFitter fitter_;
+  Fitters fitters_;
 };
 
-SignalHeader map_header(const Image& image, const BackgroundJob& job) {
+SignalHeader maps_header(const Image& image, const BackgroundJob& job) {
   SignalHeader header = header_of(image);
   std::erase_if(header.axes, [](const Axis& axis) { return axis.role == AxisRole::energy; });
   if (header.axes.empty()) header.axes.push_back({"x", "", 1.0, 0.0, 1, AxisRole::navigation});  // a single spectrum
   header.type = NumberType::f32;
   header.map = true;
   header.signal_type = "";
-  const nlohmann::json record{{"program", "elver " + version()},
+  nlohmann::json record{{"program", "elver " + version()},
                               {"input", image.info().title},
                               {"background",
                                {{"method", std::string(name_of(job.options.method))},
@@ -104,6 +100,7 @@ SignalHeader map_header(const Image& image, const BackgroundJob& job) {
                                 {"minimum_counts", job.options.minimum_counts},
                                 {"r_range", {job.options.r_minimum, job.options.r_maximum}},
                                 {"phi", job.options.phi}}}};
+  if (!job.preparation_json.empty()) record["preparation"] = nlohmann::json::parse(job.preparation_json);
   header.record_json = record.dump();
   return header;
 }
@@ -111,20 +108,15 @@ SignalHeader map_header(const Image& image, const BackgroundJob& job) {
 }  // namespace
 
 BackgroundResult fit_background(const Image& image, const BackgroundJob& job, const RunContext& context) {
-  const EdgeFitter fitter(image.energy(), job.fit, job.signal, job.options);
-  const ChannelRange signal = fitter.signal_channels();
+  const Fitters fitters(image, job.fit, job.signal, job.options);
   BackgroundResult result;
   result.fits.resize(image.pixels());
-  for_each_tile(image, together(fitter.fit_channels(), signal), context, "background", [&](const Tile& tile) {
-    std::vector<float> net(signal.size() * kBlock);
-    for (std::size_t first = 0; first < tile.counts.pixels; first += kBlock) {
-      const std::size_t count = std::min(kBlock, tile.counts.pixels - first);
-      EdgeFit* const fits = result.fits.data() + tile.pixels.first + first;
-      fitter.fit(tile.counts, first, count, signal, signal, net.data(), fits);
-      for (std::size_t p = 0; p < count; ++p) {
-        if (is_masked(job, tile.pixels.first + first + p)) fits[p] = failed_fit(PixelStatus::masked);
-      }
-    }
+  for_each_tile(image, fitters.channels(), context, "background", [&](const Tile& tile) {
+    fitters.fit(tile.pixels, tile.counts, fitters.signal_channels(),
+                [&](std::size_t place, const EdgeFit& fit, const float*) {
+                  const std::uint64_t pixel = tile.pixels.first + place;
+                  result.fits[pixel] = is_masked(job, pixel) ? failed_fit(PixelStatus::masked) : fit;
+                });
   });
   for (const EdgeFit& fit : result.fits) ++result.status_counts[static_cast<std::size_t>(fit.status)];
   result.median_A = median_of(result.fits, &EdgeFit::A);
@@ -153,7 +145,7 @@ void write_background(const std::filesystem::path& path, const Image& image, con
                                       {"background_error", "counts", &EdgeFit::background_error},
                                       {"snr", "", &EdgeFit::snr}};
   HspyWriter writer(path);
-  SignalHeader header = map_header(image, job);
+  SignalHeader header = maps_header(image, job);
   for (const Quantity& quantity : kQuantities) {
     context.check_interrupt();
     std::vector<float> values;
@@ -171,12 +163,18 @@ void write_background(const std::filesystem::path& path, const Image& image, con
   std::vector<std::uint8_t> codes;
   for (const EdgeFit& fit : result.fits) codes.push_back(static_cast<std::uint8_t>(fit.status));
   writer.add(header, std::as_bytes(std::span(codes)));
+  for (const PixelMap& map : job.beside) {
+    SignalHeader beside = map_header(image, map);
+    beside.record_json = header.record_json;
+    writer.add(beside, std::as_bytes(std::span(map.values)));
+  }
   if (cube) {
     const std::unique_ptr<Image> net = net_image(image, job);
-    SignalHeader net_header = header_of(*net);
+    const std::unique_ptr<Image> written = on_one_axis(*net);
+    SignalHeader net_header = header_of(*written);
     net_header.quantity = "counts";
     net_header.record_json = header.record_json;
-    writer.add(net_header, *net, context);
+    writer.add(net_header, *written, context);
   }
   context.check_interrupt();
   writer.commit();

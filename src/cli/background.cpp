@@ -33,7 +33,7 @@ Json status_json(const BackgroundResult& result) {
 }
 
 void print_json(const Options& options, const BackgroundJob& job, const EnergyAxis& axis,
-                const BackgroundResult& result) {
+                const BackgroundResult& result, const PreparationRecord& record) {
   const ChannelRange fit = axis.channels(job.fit), signal = axis.channels(job.signal);
   Json out{{"file", options.input.file},
            {"method", std::string(name_of(job.options.method))},
@@ -55,6 +55,8 @@ void print_json(const Options& options, const BackgroundJob& job, const EnergyAx
     out["signal"] = number(only.signal);
     out["snr"] = number(only.snr);
   }
+  out["preparation"] = Json::parse(preparation_json(record));
+  out["notes"] = record.notes;
   out["out"] = options.out.empty() ? Json(nullptr) : Json(options.out);
   std::printf("%s\n", out.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
 }
@@ -104,16 +106,20 @@ void background(const Options& options) {
     job.options.r_standard_errors = 0;
   }
   const Run run(options.run);
-  const std::unique_ptr<Image> image = open_input(options.input, run.context());
+  PreparationRecord record;
+  const std::unique_ptr<Image> image = open_input(options.input, run.context(), &record);
   if (options.mask.automatic || options.mask.minimum_counts >= 0)
     job.mask = make_mask(*image, options.mask, run.context());
+  job.preparation_json = preparation_json(record);
+  job.beside = record.maps;
   const BackgroundResult result = fit_background(*image, job, run.context());
   if (!options.out.empty()) write_background(options.out, *image, job, result, options.cube, run.context());
   if (options.run.json) {
-    print_json(options, job, image->energy(), result);
+    print_json(options, job, image->energy(), result, record);
   } else if (!options.run.quiet) {
     print_summary(options, job, image->energy(), result);
   }
+  print_notes(record.notes, options.run);
 }
 
 }  // namespace

@@ -58,29 +58,34 @@ void print_table(const Calibration& found) {
   std::printf("%-11s %14s %14.5f\n", "gain", "", gain(found));
 }
 
-void write(const CalibrateOptions& options, const Image& image, const Json& result, const RunContext& context) {
+void write(const CalibrateOptions& options, const Image& image, const Json& result, const std::vector<PixelMap>& maps,
+           const RunContext& context) {
   std::error_code ignored;
   if (std::filesystem::equivalent(options.input.file, options.out, ignored)) {
     throw Error(ErrorKind::usage, "cannot write " + options.out, "it is the file that is read",
                 "Give another name with --out");
   }
-  SignalHeader header = header_of(image);
+  std::unique_ptr<Image> storage;
+  const Image& written = as_written(image, storage);
+  SignalHeader header = header_of(written);
   const Json record{{"program", "elver " + version()},
                     {"command", "calibrate"},
                     {"file", options.input.file},
                     {"dataset", image.info().id},
-                    {"energy_axis", result}};
+                    {"energy_axis", result},
+                    {"preparation", result["preparation"]}};
   header.record_json = record.dump(-1, ' ', false, Json::error_handler_t::replace);
   HspyWriter writer(options.out);
-  writer.add(header, image, context);
+  writer.add(header, written, context);
+  for (const PixelMap& map : maps) writer.add(map_header(written, map), std::as_bytes(std::span(map.values)));
   writer.commit();
 }
 
 void calibrate(const CalibrateOptions& options) {
   const InputOptions& input = options.input;
-  if (input.marks.empty() && !input.open.offset_ev && !input.open.dispersion_ev) {
+  if (input.marks.empty() && input.bin.empty() && input.align.empty() && !input.spikes && !input.open.offset_ev && !input.open.dispersion_ev) {
     throw Error(ErrorKind::usage, "nothing to calibrate by",
-                "neither --mark nor --offset-ev nor --dispersion-ev was given",
+                "none of --mark, --offset-ev, --dispersion-ev, --align, --bin and --spikes was given",
                 "Say where a feature is wanted, for example --mark Mn_L3=642.0");
   }
   if (!options.out.empty() && std::filesystem::path(options.out).extension() != ".hspy") {
@@ -88,8 +93,9 @@ void calibrate(const CalibrateOptions& options) {
                 "End the name in .hspy");
   }
   const Run run(options.run);
-  std::optional<Calibration> found;
-  const std::unique_ptr<Image> image = open_input(input, run.context(), &found);
+  PreparationRecord record;
+  const std::unique_ptr<Image> image = open_input(input, run.context(), &record);
+  std::optional<Calibration> found = record.calibration;
   if (!found) {
     OpenOptions as_it_is = input.open;
     as_it_is.offset_ev.reset();
@@ -99,7 +105,9 @@ void calibrate(const CalibrateOptions& options) {
     found = Calibration{in_ev ? plain->energy() : image->energy(), image->energy(), {}};
   }
   Json result = result_json(*found);
-  if (!options.out.empty()) write(options, *image, result, run.context());
+  result["preparation"] = Json::parse(preparation_json(record));
+  result["notes"] = record.notes;
+  if (!options.out.empty()) write(options, *image, result, record.maps, run.context());
   if (options.run.json) {
     if (!options.out.empty()) result["out"] = options.out;
     std::printf("%s\n", result.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
@@ -107,6 +115,7 @@ void calibrate(const CalibrateOptions& options) {
     print_table(*found);
     if (!options.out.empty()) std::printf("wrote %s\n", options.out.c_str());
   }
+  print_notes(record.notes, options.run);
 }
 
 }  // namespace

@@ -63,11 +63,11 @@ void compare_real(std::vector<Compared>& all, const Model& model, const Options&
                 "Give --model");
   }
   const std::unique_ptr<Image> image = open_input(options.input, context);
-  const Plan plan(model, image->energy());
+  const Plans plan(model, *image);
   std::mutex mutex;
   for_each_tile(*image, plan.channels(), context, "real rows", [&](const Tile& tile) {
     TileFeatures features;
-    plan.extract(tile.counts, {}, features);
+    plan.extract(tile, {}, features);
     const std::lock_guard lock(mutex);  // XGBoost has threads of its own
     for (Compared& one : all) {
       if (one.comparison) one.comparison->add(features.features, features.pixels);

@@ -8,7 +8,6 @@
 #include <cmath>
 #include <cstdio>
 
-#include "elver/engine.hpp"
 #include "elver/error.hpp"
 #include "types/text.hpp"
 
@@ -78,19 +77,24 @@ void add_input(CLI::App& command, InputOptions& options) {
   CLI::Option_group* group = add_file(command, options);
   group->add_option("--mark", options.marks, "FEATURE=ENERGY (eV): put the axis right so that the feature, found in the mean "
                     "spectrum, lies there; for example --mark Mn_L3=642.0 --mark Ni_L3=855.0 (what is found: elver calibrate --help)")->allow_extra_args(false);
+  group->add_option("--bin", options.bin, "ROWSxCOLUMNS: sum so many pixels into one, for example 2x2; what is left over at the end is dropped");
+  group->add_flag("--spikes", options.spikes, "Replace values that are X-rays' or cosmic rays', told from lines by the neighbouring pixels");
+  group->add_option("--align", options.align, "edge NAME or zlp FILE: put every pixel's own energy axis right, by an edge (O_K; several: Mn_L3,Ni_L3) "
+                    "or by a zero-loss image of the same shape")->expected(2)->type_name("edge NAME | zlp FILE");
+  group->add_option("--align-dataset", options.align_dataset, "Which image of the zero-loss file, by id or title");
 }
 
-std::unique_ptr<Image> open_input(const InputOptions& options, const RunContext& context,
-                                  std::optional<Calibration>* calibration) {
-  std::vector<Mark> marks;
-  for (const std::string& mark : options.marks) marks.push_back(parse_mark(mark));
-  std::unique_ptr<Image> image = open_image(options.file, options.open);
-  if (!marks.empty()) {
-    const Calibration found = calibrate(image->energy(), mean_spectrum(*image, context), marks);
-    image->set_energy(found.after);
-    if (calibration != nullptr) *calibration = found;
-  }
-  return image;
+std::unique_ptr<Image> open_input(const InputOptions& options, const RunContext& context, PreparationRecord* record) {
+  Preparation preparation;
+  if (!options.bin.empty()) preparation.bin = parse_binning(options.bin);
+  preparation.counts = Counts::look;
+  preparation.spikes = options.spikes ? Spikes::replace : Spikes::keep;
+  if (options.align.size() == 2) preparation.align = parse_align(options.align[0], options.align[1]);
+  preparation.align.zero_loss_dataset = options.align_dataset;
+  for (const std::string& mark : options.marks) preparation.marks.push_back(parse_mark(mark));
+  Prepared prepared = prepare(open_image(options.file, options.open), preparation, context);
+  if (record != nullptr) *record = std::move(prepared.record);
+  return std::move(prepared.image);
 }
 
 void add_mask(CLI::App& command, MaskOptions& options) {
@@ -119,6 +123,11 @@ Run::Run(const RunOptions& options) {
 }
 
 Run::~Run() = default;
+
+void print_notes(const std::vector<std::string>& notes, const RunOptions& options) {
+  if (options.quiet) return;
+  for (const std::string& note : notes) std::fprintf(stderr, "elver: note: %s\n", note.c_str());
+}
 
 std::string& command_line() {
   static std::string line;

@@ -8,6 +8,7 @@
 #include "elver/energy.hpp"
 #include "elver/image.hpp"
 #include "elver/io.hpp"
+#include "elver/prepare.hpp"
 #include "elver/run_context.hpp"
 
 /// What the commands share: option groups (one a stage), the run context, printing. Every command is one library call.
@@ -18,14 +19,17 @@ struct InputOptions {
   std::string file;
   OpenOptions open;
   std::vector<std::string> marks;
+  std::string bin;
+  std::vector<std::string> align;  ///< two words
+  std::string align_dataset;
+  bool spikes = false;
 };
-/// FILE and how to read it, for a command that does not compute energies; add_input adds --mark.
+/// FILE and how to read it, for a command that does not compute energies; add_input adds what prepares it.
 CLI::Option_group* add_file(CLI::App& command, InputOptions& options);
 void add_input(CLI::App& command, InputOptions& options);
-/// The selected image, its axis put right by --offset-ev, --dispersion-ev and --mark. What calibration found goes
-/// into `calibration`, if there were marks.
+/// The selected image, prepared as the options say; what was done goes into `record`.
 std::unique_ptr<Image> open_input(const InputOptions& options, const RunContext& context,
-                                  std::optional<Calibration>* calibration = nullptr);
+                                  PreparationRecord* record = nullptr);
 
 /// --mask-counts, --mask-vacuum.
 void add_mask(CLI::App& command, MaskOptions& options);
@@ -52,6 +56,9 @@ class Run {
   RunContext context_;
   std::unique_ptr<Progress> bar_;
 };
+
+/// Notes for the user, on stderr, a line each.
+void print_notes(const std::vector<std::string>& notes, const RunOptions& options);
 
 /// What was typed, words quoted where a shell needs it; main() sets it.
 std::string& command_line();

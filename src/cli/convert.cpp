@@ -21,7 +21,8 @@ struct ConvertOptions {
 json describe(const EnergyAxis& axis) { return {{"offset_ev", axis.offset_ev}, {"dispersion_ev", axis.dispersion_ev}}; }
 
 /// What was done, for the file: where the values are from, and how its energy axis came to be.
-json record(const ConvertOptions& options, const Image& image, const std::optional<Calibration>& calibration) {
+json record(const ConvertOptions& options, const Image& image, const PreparationRecord& preparation) {
+  const std::optional<Calibration>& calibration = preparation.calibration;
   json out{{"program", "elver " + version()},
            {"command", "convert"},
            {"file", options.input.file},
@@ -41,6 +42,7 @@ json record(const ConvertOptions& options, const Image& image, const std::option
     }
   }
   if (!axis.empty()) out["energy_axis"] = axis;
+  out["preparation"] = json::parse(preparation_json(preparation));
   return out;
 }
 
@@ -64,13 +66,16 @@ void check_names(const ConvertOptions& options) {
 void convert(const ConvertOptions& options) {
   check_names(options);
   const Run run(options.run);
-  std::optional<Calibration> calibration;
-  const std::unique_ptr<Image> image = open_input(options.input, run.context(), &calibration);
-  SignalHeader header = header_of(*image);
-  const json done = record(options, *image, calibration);
+  PreparationRecord preparation;
+  const std::unique_ptr<Image> image = open_input(options.input, run.context(), &preparation);
+  std::unique_ptr<Image> storage;
+  const Image& written = as_written(*image, storage);
+  SignalHeader header = header_of(written);
+  const json done = record(options, *image, preparation);
   header.record_json = printable(done, -1);
   HspyWriter writer(options.out);
-  writer.add(header, *image, run.context());
+  writer.add(header, written, run.context());
+  for (const PixelMap& map : preparation.maps) writer.add(map_header(written, map), std::as_bytes(std::span(map.values)));
   writer.commit();
 
   std::string shape;
@@ -92,6 +97,7 @@ void convert(const ConvertOptions& options) {
     std::printf("%s: %s \"%s\", %s, %s\n", options.out.c_str(), kind.c_str(), header.title.c_str(), shape.c_str(),
                 type.c_str());
   }
+  print_notes(preparation.notes, options.run);
 }
 
 }  // namespace

@@ -64,18 +64,21 @@ void run_detect(const Options& options) {
   DetectRecord record;
   record.command_line = command_line();
   record.input = options.input.file;
-  const std::unique_ptr<Image> image = open_input(options.input, run.context(), &record.calibration);
+  const std::unique_ptr<Image> opened = open_input(options.input, run.context(), &record.preparation);
+  std::unique_ptr<Image> storage;
+  const Image& image = as_written(*opened, storage);
   OutputSet out(options.out);
   if (options.mask.automatic || options.mask.minimum_counts >= 0)
-    job.mask = make_mask(*image, options.mask, run.context());
-  const Detection found = detect(*image, job, run.context());
-  const std::string json = write_detection(out, *image, job, found, record, run.context());
+    job.mask = make_mask(image, options.mask, run.context());
+  const Detection found = detect(image, job, run.context());
+  const std::string json = write_detection(out, image, job, found, record, run.context());
   out.commit();
   if (options.run.json) {
     std::fputs(json.c_str(), stdout);
   } else if (!options.run.quiet) {
     print_summary(options, job, found);
   }
+  print_notes(record.preparation.notes, options.run);
 }
 
 }  // namespace

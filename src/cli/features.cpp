@@ -18,8 +18,9 @@ struct Options {
 
 void features(const Options& options) {
   const Run run(options.run);
+  PreparationRecord record;
   const Model model = load_model(options.model);
-  const std::unique_ptr<Image> image = open_input(options.input, run.context());
+  const std::unique_ptr<Image> image = open_input(options.input, run.context(), &record);
   std::vector<std::uint8_t> mask;
   if (options.mask.automatic || options.mask.minimum_counts >= 0) mask = make_mask(*image, options.mask, run.context());
   const auto counts = write_features(*image, model, mask, options.out, run.context());
@@ -28,6 +29,8 @@ void features(const Options& options) {
                               {"out", options.out},
                               {"rows", image->pixels()},
                               {"features", model.feature_count()}};
+  json["preparation"] = nlohmann::ordered_json::parse(preparation_json(record));
+  json["notes"] = record.notes;
   std::string line;
   for (std::size_t code = 0; code < status_count; ++code) {
     const std::string name(name_of(static_cast<PixelStatus>(code)));
@@ -40,6 +43,7 @@ void features(const Options& options) {
     std::printf("%s: %llu rows of %zu features, float32 (%s)\n", options.out.c_str(),
                 static_cast<unsigned long long>(image->pixels()), model.feature_count(), line.c_str());
   }
+  print_notes(record.notes, options.run);
 }
 
 }  // namespace

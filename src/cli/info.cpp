@@ -85,10 +85,16 @@ void add_info(CLI::App& program) {
   command->footer("Example: elver info cathode.dm3 --json");
   command->callback([options] {
     const File file = open_file(options->input.file, options->input.open);
+    std::vector<std::string> notes;
+    for (const auto& image : file.images) {
+      const bool spectra = image->info().selected && image->info().refusal.empty() && image->channels() > 1;
+      if (spectra) notes = look_at_counts(*image, {});
+    }
     if (options->json) {
-      std::printf("%s\n", info_json(file).c_str());
+      std::printf("%s\n", info_json(file, notes).c_str());
     } else {
       print_table(file);
+      print_notes(notes, {});
     }
   });
 }

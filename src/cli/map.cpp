@@ -43,7 +43,6 @@ void print_summary(const MapResult& result, const Options& options, std::size_t 
     separator = ", ";
   }
   std::printf("\n");
-  for (const std::string& note : result.notes) std::printf("note: %s\n", note.c_str());
   std::printf("%.3g s; %zu files in %s, the maps in %s\n", result.seconds.total, files, options.out.c_str(),
               (std::filesystem::path(options.out) / "maps.hspy").c_str());
 }
@@ -75,7 +74,7 @@ void map(const Options& options) {
   record.keep_edges = !options.keep.empty();
 
   const Model model = load_model(options.model);
-  const std::unique_ptr<Image> image = open_input(options.input, run.context(), &record.calibration);
+  const std::unique_ptr<Image> image = open_input(options.input, run.context(), &record.preparation);
   record.axis_in_file = axis_in_file(options.input);
   OutputSet out(options.out);
   std::vector<std::uint8_t> mask;
@@ -92,6 +91,7 @@ void map(const Options& options) {
   } else if (!options.run.quiet) {
     print_summary(result, options, files);
   }
+  print_notes(result.notes, options.run);
 }
 
 }  // namespace

@@ -76,4 +76,19 @@ SignalHeader header_of(const Image& image) {
   return header;
 }
 
+SignalHeader map_header(const Image& image, const PixelMap& map) {
+  SignalHeader header = header_of(image);
+  header.title = map.name;
+  header.quantity = map.unit;
+  header.type = NumberType::f32;
+  header.map = true;
+  header.signal_type = "";
+  std::erase_if(header.axes, [](const Axis& axis) { return axis.role == AxisRole::energy; });
+  while (header.axes.size() < 2) {
+    const std::string name = header.axes.empty() ? "x" : "y";
+    header.axes.insert(header.axes.begin(), Axis{name, "", 1.0, 0.0, 1, AxisRole::navigation});
+  }
+  return header;
+}
+
 }  // namespace elver

@@ -115,6 +115,12 @@ void read_metadata(hid_t group, ImageInfo& info) {
                     "mapped_parameters/TEM/EELS/exposure", "mapped_parameters/TEM/exposure"});
 }
 
+/// What an elver that wrote the signal says it did, or "".
+std::string read_record(hid_t group) {
+  const hdf5::Handle original = group_if(group, "original_metadata");
+  return original ? hdf5::string_attribute(original.get(), "elver") : "";
+}
+
 /// Puts a table of positions in the place of offset and scale; says so if its steps are not even.
 void read_positions(hid_t group, Axis& axis, ImageInfo& info) {
   const std::vector<double> positions = hdf5::read<double>(group, "axis");
@@ -184,6 +190,7 @@ std::unique_ptr<Image> read_signal(hid_t file, const std::string& name, const Op
   ImageInfo info;
   info.id = name;
   read_metadata(group.get(), info);
+  info.record_json = read_record(group.get());
   if (info.title.empty() && !name.starts_with("__unnamed__")) info.title = name;
   info.type = number_type(data.get(), info.refusal);
   const std::vector<hsize_t> dims = hdf5::shape(data.get());

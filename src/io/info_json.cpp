@@ -38,10 +38,10 @@ Json describe(const ImageInfo& info) {
 
 }  // namespace
 
-std::string info_json(const File& file) {
+std::string info_json(const File& file, const std::vector<std::string>& notes) {
   Json images = Json::array();
   for (const auto& image : file.images) images.push_back(describe(image->info()));
-  const Json out{{"file", file.path.string()}, {"format", file.format}, {"images", images}};
+  const Json out{{"file", file.path.string()}, {"format", file.format}, {"images", images}, {"notes", notes}};
   return out.dump(2, ' ', false, Json::error_handler_t::replace);
 }
 

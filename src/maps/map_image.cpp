@@ -136,7 +136,7 @@ MapResult map_image(const Image& image, const Model& model, std::span<const std:
                     const RunContext& context) {
   const Stopwatch total;
   const std::uint64_t pixels = image.pixels();
-  const Plan plan(model, image.energy());
+  const Plans plan(model, image);
   MapResult result;
   result.rows = image.rows();
   result.columns = image.columns();
@@ -155,7 +155,7 @@ MapResult map_image(const Image& image, const Model& model, std::span<const std:
       timed, plan.channels(), left_for_tiles(context, pixels, result.maps.size()), "map", [&](const Tile& tile) {
         Stopwatch watch;
         TileFeatures found;
-        plan.extract(tile.counts, mask.empty() ? mask : mask.subspan(tile.pixels.first, tile.pixels.size()), found);
+        plan.extract(tile, mask.empty() ? mask : mask.subspan(tile.pixels.first, tile.pixels.size()), found);
         std::copy(found.status.begin(), found.status.end(),
                   result.status.begin() + static_cast<std::ptrdiff_t>(tile.pixels.first));
         fill_edges(found, tile.pixels.first, plan.edge_count(), std::span(result.maps).subspan(first_edge_map));

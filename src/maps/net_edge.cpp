@@ -2,7 +2,7 @@
 #include <limits>
 #include <memory>
 
-#include "background/edge_fitter.hpp"
+#include "background/fitters.hpp"
 #include "elver/maps.hpp"
 
 namespace elver {
@@ -27,7 +27,9 @@ class NetEdge : public Image {
         image_(image),
         result_(result),
         channels_(channels),
-        fitter_(image.energy(), edge.fit, {edge.grid.start_ev, edge.grid.stop_ev}, model.background) {}
+        fitters_(image, edge.fit, {edge.grid.start_ev, edge.grid.stop_ev}, model.background) {}
+
+  std::span<const std::int8_t> eighths() const override { return image_.eighths(); }
 
   void read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const override {
     const std::size_t count = pixels.size();
@@ -46,32 +48,29 @@ class NetEdge : public Image {
   template <class Put>
   void deal(PixelRange pixels, ChannelRange channels, Put&& put) const {
     constexpr std::uint64_t kTile = 16 * kBlock;
-    std::vector<float> counts, net(channels_.size() * kBlock);
-    EdgeFit fits[kBlock];
+    const ChannelRange net_channels = together(channels_, fitters_.channels());
+    std::vector<float> counts;
     for (std::uint64_t start = pixels.first; start < pixels.last; start += kTile) {
       const PixelRange part{start, std::min(pixels.last, start + kTile)};
-      counts.resize(part.size() * channels_.size());
-      image_.read_tile(part, channels_, counts);
-      const TileView tile{counts.data(), static_cast<std::size_t>(part.size()), channels_};
-      for (std::size_t first = 0; first < tile.pixels; first += kBlock) {
-        const std::size_t block = std::min(kBlock, tile.pixels - first);
-        fitter_.fit(tile, first, block, fitter_.signal_channels(), channels_, net.data(), fits);
-        const std::uint64_t pixel = part.first + first;
-        for (std::size_t p = 0; p < block; ++p) {
-          const bool lost = failed(result_.status[pixel + p]);
-          for (std::size_t c = channels.first; c < channels.last; ++c) {
-            put(c - channels.first, pixel + p - pixels.first,
-                lost ? std::numeric_limits<float>::quiet_NaN() : net[c * kBlock + p]);
-          }
+      counts.resize(part.size() * net_channels.size());
+      image_.read_tile(part, net_channels, counts);
+      const TileView tile{counts.data(), static_cast<std::size_t>(part.size()), net_channels};
+      fitters_.fit(part, tile, net_channels, [&](std::size_t place, const EdgeFit&, const float* net) {
+        const std::uint64_t pixel = part.first + place;
+        const bool lost = failed(result_.status[pixel]);
+        for (std::size_t c = channels.first; c < channels.last; ++c) {
+          put(c - channels.first, pixel - pixels.first,
+              lost ? std::numeric_limits<float>::quiet_NaN()
+                   : net[(c + channels_.first - net_channels.first) * kBlock]);
         }
-      }
+      });
     }
   }
 
   const Image& image_;
   const MapResult& result_;
   ChannelRange channels_;
-  EdgeFitter fitter_;
+  Fitters fitters_;
 };
 
 }  // namespace

@@ -28,8 +28,9 @@ Json axis_json(const EnergyAxis& axis) {
 
 Json energy_json(const Image& image, const RunRecord& record) {
   Json marks = Json::array();
-  if (record.calibration) {
-    for (const MarkResidual& mark : record.calibration->marks) {
+  const std::optional<Calibration>& calibration = record.preparation.calibration;
+  if (calibration) {
+    for (const MarkResidual& mark : calibration->marks) {
       marks.push_back({{"feature", mark.feature},
                        {"wanted_ev", mark.wanted_ev},
                        {"found_ev", mark.found_ev},
@@ -37,9 +38,9 @@ Json energy_json(const Image& image, const RunRecord& record) {
     }
   }
   const EnergyAxis after = image.energy();
-  const EnergyAxis before = record.axis_in_file  ? *record.axis_in_file
-                            : record.calibration ? record.calibration->before
-                                                 : after;
+  const EnergyAxis before = record.axis_in_file ? *record.axis_in_file
+                            : calibration       ? calibration->before
+                                                : after;
   return {{"before", axis_json(before)}, {"after", axis_json(after)}, {"marks", marks}};
 }
 
@@ -123,6 +124,7 @@ nlohmann::ordered_json run_record_json(const Image& image, const Model& model, c
           {"rows", result.rows},
           {"columns", result.columns},
           {"axes", axes_json(image)},
+          {"preparation", Json::parse(preparation_json(record.preparation))},
           {"energy_axis", energy_json(image, record)},
           {"windows", windows_json(image, model)},
           {"options", options_json(model, record)},

@@ -22,8 +22,8 @@ Json record_json(const Image& image, const DetectJob& job, const Detection& dete
   }
   const EnergyAxis axis = image.energy();
   Json marks = Json::array();
-  if (record.calibration) {
-    for (const MarkResidual& mark : record.calibration->marks) {
+  if (const std::optional<Calibration>& found = record.preparation.calibration) {
+    for (const MarkResidual& mark : found->marks) {
       marks.push_back({{"feature", mark.feature}, {"wanted_ev", mark.wanted_ev}, {"found_ev", mark.found_ev}});
     }
   }
@@ -33,6 +33,7 @@ Json record_json(const Image& image, const DetectJob& job, const Detection& dete
           {"input", {{"file", record.input.string()}, {"dataset", image.info().id}, {"title", image.info().title}}},
           {"edge", job.windows.edge},
           {"windows", {{"fit", window_json(axis, job.windows.fit)}, {"signal", window_json(axis, job.windows.signal)}}},
+          {"preparation", Json::parse(preparation_json(record.preparation))},
           {"energy_axis", {{"offset_ev", axis.offset_ev}, {"dispersion_ev", axis.dispersion_ev}, {"marks", marks}}},
           {"fdr", job.false_discovery_rate},
           {"rows", detection.maps.rows},

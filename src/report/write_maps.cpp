@@ -23,9 +23,10 @@ void write_hspy(OutputSet& out, const Image& image, const Model& model, const Ma
   writer.add(header, std::as_bytes(std::span(result.status)));
   for (std::size_t e = 0; record.keep_edges && e < model.edges.size(); ++e) {
     const std::unique_ptr<Image> net = net_edge(image, model, result, e);
-    SignalHeader spectra = header_of(*net);
+    const std::unique_ptr<Image> written = on_one_axis(*net);
+    SignalHeader spectra = header_of(*written);
     spectra.record_json = record_json;
-    writer.add(spectra, *net, context);
+    writer.add(spectra, *written, context);
   }
   writer.commit();
 }
@@ -42,6 +43,14 @@ void write_pictures(OutputSet& out, const Image& image, const MapResult& result,
   draw_status(result.status, row, column, out.stage("status.png"));
 }
 
+/// What is known of the pixels from the preparation is shown beside the maps.
+void add_preparation(MapResult& result, const PreparationRecord& preparation) {
+  for (const PixelMap& map : preparation.maps) {
+    result.maps.push_back({map.name, map.unit, map.values, {}, map.title});
+  }
+  result.notes.insert(result.notes.begin(), preparation.notes.begin(), preparation.notes.end());
+}
+
 }  // namespace
 
 Pictures pictures_named(std::string_view name) {
@@ -54,6 +63,7 @@ Pictures pictures_named(std::string_view name) {
 std::string write_maps(OutputSet& out, const Image& image, const Model& model, MapResult& result,
                        const RunRecord& record, const RunContext& context) {
   const Stopwatch watch;
+  add_preparation(result, record.preparation);
   nlohmann::ordered_json run = run_record_json(image, model, result, record);
   if (context.progress != nullptr) context.progress->begin("write", 1, "files");
   write_hspy(out, image, model, result, record, dumped(run, -1), context);

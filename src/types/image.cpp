@@ -22,6 +22,24 @@ std::size_t bytes_of(NumberType type) { return kTypes[static_cast<std::size_t>(t
 std::string_view name_of(NumberType type) { return kTypes[static_cast<std::size_t>(type)].name; }
 std::string_view name_of(ImageKind kind) { return kKinds[static_cast<std::size_t>(kind)]; }
 
+NumberType type_of_sum(NumberType type) {
+  switch (type) {
+    case NumberType::u8:
+    case NumberType::u16:
+    case NumberType::u32:
+    case NumberType::boolean:
+      return NumberType::u32;
+    case NumberType::i8:
+    case NumberType::i16:
+    case NumberType::i32:
+      return NumberType::i32;
+    case NumberType::f32:
+      return NumberType::f32;
+    default:
+      return NumberType::f64;
+  }
+}
+
 std::uint64_t Image::pixels() const {
   std::uint64_t n = 1;
   for (const Axis& axis : info_.axes) {

@@ -1,0 +1,238 @@
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <vector>
+
+#include "elver/error.hpp"
+#include "elver/prepare.hpp"
+#include "types/text.hpp"
+
+namespace elver {
+namespace {
+
+constexpr std::uint64_t kRuns = 64, kRun = 32;  ///< pixels looked at: so many runs of so many
+constexpr std::size_t kBlock = 16;              ///< channels over which a spectrum is taken to be alike
+constexpr std::size_t kBins = 16;               ///< of the regression
+constexpr double kShapesDiffer = 0.1;           ///< spectra of one image differ in their features by so much
+constexpr double kSure = 5.0;                   ///< standard errors
+constexpr double kNotOne = 1.2;                 ///< a gain nearer to 1 than that (or its inverse) changes nothing
+constexpr double kComputed = 0.002;             ///< variance over mean of spectra that nobody measured
+constexpr double kWide = 3.0;                   ///< ratio of means that tells a gain from a pedestal
+
+/// Spectra of some pixels, [pixel][channel].
+struct Sample {
+  std::size_t pixels = 0, channels = 0;
+  std::vector<double> values, mean;
+  const double* spectrum(std::size_t p) const { return values.data() + p * channels; }
+};
+
+Sample take_sample(const Image& image, const RunContext& context) {
+  Sample out;
+  out.channels = image.channels();
+  out.mean.assign(out.channels, 0.0);
+  const std::uint64_t total = image.pixels(), runs = std::min(kRuns, (total + kRun - 1) / kRun);
+  std::vector<float> tile;
+  for (std::uint64_t r = 0; r < runs; ++r) {
+    context.check_interrupt();
+    const std::uint64_t first = std::min(r * (total / runs), total - std::min(total, kRun));
+    const std::uint64_t count = std::min({kRun, total - first, r + 1 < runs ? total / runs : kRun});
+    tile.resize(count * out.channels);
+    image.read_tile({first, first + count}, {0, out.channels}, tile);
+    for (std::uint64_t p = 0; p < count; ++p) {
+      bool finite = true, empty = true;
+      for (std::size_t c = 0; c < out.channels; ++c) {
+        const double value = static_cast<double>(tile[c * count + p]);
+        finite = finite && std::isfinite(value);
+        empty = empty && value == 0;
+        out.values.push_back(value);
+      }
+      if (!finite || empty) {
+        out.values.resize(out.values.size() - out.channels);
+        continue;
+      }
+      for (std::size_t c = 0; c < out.channels; ++c) out.mean[c] += out.values[out.pixels * out.channels + c];
+      ++out.pixels;
+    }
+  }
+  for (double& m : out.mean) m /= static_cast<double>(std::max<std::size_t>(1, out.pixels));
+  return out;
+}
+
+/// Mean counts and their variance in one block of one pixel.
+struct Point {
+  double mean, variance;
+};
+
+/// Second differences of what a pixel has more than the mean spectrum, brought to its level: edges fall out. Blocks
+/// with features so sharp that spectra of one image may differ by more than noise are left out.
+std::vector<Point> scatter_of(const Sample& sample) {
+  std::vector<Point> out;
+  const double n = static_cast<double>(sample.pixels);
+  const bool with_mean = sample.pixels >= 8;
+  for (std::size_t first = 0; first + kBlock <= sample.channels; first += kBlock) {
+    const double* const mean = sample.mean.data() + first;
+    const double level = std::accumulate(mean, mean + kBlock, 0.0) / kBlock;
+    double sharp = 0;
+    for (std::size_t i = 1; i + 1 < kBlock; ++i) {
+      const double d = mean[i - 1] - 2 * mean[i] + mean[i + 1];
+      sharp += d * d / 6 / (kBlock - 2);
+    }
+    sharp -= std::abs(level) / n;
+    if (!(level > 0) || sharp * (with_mean ? kShapesDiffer * kShapesDiffer : 1.0) > 0.05 * level) continue;
+    for (std::size_t p = 0; p < sample.pixels; ++p) {
+      const double* const y = sample.spectrum(p) + first;
+      const double here = std::accumulate(y, y + kBlock, 0.0) / kBlock, scale = with_mean ? here / level : 0.0;
+      double variance = 0;
+      for (std::size_t i = 1; i + 1 < kBlock; ++i) {
+        const double d = y[i - 1] - 2 * y[i] + y[i + 1] - scale * (mean[i - 1] - 2 * mean[i] + mean[i + 1]);
+        variance += d * d / 6 / (kBlock - 2);
+      }
+      out.push_back({here, variance * (with_mean ? n / (n - 1) : 1.0)});
+    }
+  }
+  return out;
+}
+
+/// variance = intercept + gain * mean, with standard errors.
+struct Regression {
+  double gain = 1, gain_error = 0, intercept = 0, intercept_error = 0;
+  double ratio = 1, ratio_error = 0;       ///< variance over mean, all together
+  double least = 0, middle = 0, most = 0;  ///< means
+};
+
+Regression regress(std::vector<Point> points) {
+  std::sort(points.begin(), points.end(), [](const Point& a, const Point& b) { return a.mean < b.mean; });
+  Regression out;
+  double sw = 0, sx = 0, sy = 0, sxx = 0, sxy = 0, ratio_sum = 0, ratio_weight = 0;
+  struct Bin {
+    double x, y, weight;
+  };
+  std::vector<Bin> bins;
+  for (std::size_t b = 0; b < kBins; ++b) {
+    const std::size_t first = b * points.size() / kBins, last = (b + 1) * points.size() / kBins;
+    const double n = static_cast<double>(last - first);
+    double x = 0, y = 0, yy = 0;
+    for (std::size_t i = first; i < last; ++i) {
+      x += points[i].mean / n;
+      y += points[i].variance / n;
+      yy += points[i].variance * points[i].variance / n;
+    }
+    // Of a mean of so few, skewed values the scatter is known badly; electrons' own is the least that it is.
+    const double scatter = std::max({yy - y * y, 0.2 * y * y, 1e-12});
+    bins.push_back({x, y, n / scatter});
+  }
+  for (const Bin& bin : bins) {
+    sw += bin.weight;
+    sx += bin.weight * bin.x;
+    sy += bin.weight * bin.y;
+    sxx += bin.weight * bin.x * bin.x;
+    sxy += bin.weight * bin.x * bin.y;
+    if (bin.x > 0) {
+      const double w = bin.weight * bin.x * bin.x;
+      ratio_sum += w * bin.y / bin.x;
+      ratio_weight += w;
+    }
+  }
+  const double det = sw * sxx - sx * sx;
+  out.gain = det > 0 ? (sw * sxy - sx * sy) / det : 0.0;
+  out.intercept = (sy - out.gain * sx) / sw;
+  out.ratio = ratio_weight > 0 ? ratio_sum / ratio_weight : 1.0;
+  double chi = 0, chi_ratio = 0;
+  for (const Bin& bin : bins) {
+    const double d = bin.y - out.intercept - out.gain * bin.x, e = bin.y - out.ratio * bin.x;
+    chi += bin.weight * d * d / (kBins - 2);
+    chi_ratio += bin.weight * e * e / (kBins - 1);
+  }
+  const double inflate = std::sqrt(std::max(1.0, chi));
+  out.gain_error = det > 0 ? inflate * std::sqrt(sw / det) : 1e300;
+  out.intercept_error = det > 0 ? inflate * std::sqrt(sxx / det) : 1e300;
+  out.ratio_error = ratio_weight > 0 ? std::sqrt(std::max(1.0, chi_ratio) / ratio_weight) : 1e300;
+  out.least = bins.front().x;
+  out.middle = bins[kBins / 2].x;
+  out.most = bins.back().x;
+  return out;
+}
+
+/// What every value is a whole multiple of: k or k/n for scaled counts, 1/n for averages; 0 where there is no such
+/// number.
+double unit_of(const Sample& sample) {
+  std::vector<double> values;
+  const std::size_t step = std::max<std::size_t>(1, sample.values.size() / 20000);
+  for (std::size_t i = 0; i < sample.values.size(); i += step) {
+    if (sample.values[i] != 0) values.push_back(std::abs(sample.values[i]));
+  }
+  std::sort(values.begin(), values.end());
+  values.erase(std::unique(values.begin(), values.end()), values.end());
+  if (values.size() < 20) return 0;
+  if (std::ranges::all_of(values, [](double v) { return v == std::floor(v) && v < 1e15; })) {
+    std::uint64_t unit = 0;
+    for (const double v : values) unit = std::gcd(unit, static_cast<std::uint64_t>(v));
+    return static_cast<double>(unit);
+  }
+  values.resize(std::min<std::size_t>(values.size(), 500));  // the smallest: float holds them most finely
+  for (int n = 2; n <= 1000; ++n) {
+    const auto whole = [&](double v) {
+      const double x = v * n, slack = 1e-3 + 1.2e-7 * x;
+      return slack < 0.1 && std::abs(x - std::round(x)) < slack;
+    };
+    if (!std::ranges::all_of(values, whole)) continue;
+    std::uint64_t unit = 0;
+    for (const double v : values) unit = std::gcd(unit, static_cast<std::uint64_t>(std::round(v * n)));
+    return static_cast<double>(unit) / n;
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::vector<std::string> look_at_counts(const Image& image, const RunContext& context) {
+  std::vector<std::string> notes;
+  const Sample sample = take_sample(image, context);
+  const std::vector<Point> points = scatter_of(sample);
+  if (points.size() < 4 * kBins) return notes;
+  const double unit = unit_of(sample);
+  const Regression found = regress(points);
+  if (found.ratio < kComputed) return notes;
+
+  const bool wide = found.least > 0 && found.most > kWide * found.least;
+  const double gain = wide ? found.gain : found.ratio, error = wide ? found.gain_error : found.ratio_error;
+  const double pedestal = wide && found.gain > 0 ? -found.intercept / found.gain : 0.0;
+  if (pedestal > 0.05 * found.least && -found.intercept > kSure * found.intercept_error) {
+    notes.push_back(
+        text("about %.3g counts of every channel are no electrons but a pedestal (the scatter of the counts "
+             "says so): take it off, or the background and every ratio are wrong",
+             pedestal));
+  }
+  const double frames = unit > 0 ? 1 / unit : 0.0;
+  const bool averaged = unit > 0 && unit < 1 && std::abs(frames - std::round(frames)) < 1e-6 * frames;
+  const bool scaled = unit > 0 && unit != 1 && !averaged;
+  if (scaled) {
+    notes.push_back(
+        text("the counts are scaled: all are whole multiples of %g; errors are judged from their scatter", unit));
+  } else if (averaged) {
+    notes.push_back(
+        text("the counts are averages, not sums: all are whole multiples of 1/%.0f; errors are judged from "
+             "their scatter",
+             frames));
+  } else if (gain > kNotOne && gain - 1 > kSure * error) {
+    notes.push_back(
+        text("the counts are scaled: they scatter as if one electron gave %.3g counts; errors are judged from "
+             "their scatter",
+             gain));
+  } else if (gain < 1 / kNotOne && 1 - gain > kSure * error && notes.empty()) {
+    notes.push_back(
+        text("the counts scatter less than electrons do (variance over mean %.3g): they are averages, smoothed, "
+             "scaled down%s; errors are judged from their scatter",
+             gain, wide ? "" : ", or stand on a pedestal"));
+  }
+  if (wide && found.intercept > kSure * found.intercept_error && found.intercept > 0.2 * found.gain * found.middle &&
+      found.intercept > 0.5) {
+    notes.push_back(
+        text("every channel has read-out noise of about %.3g counts (standard deviation) besides the "
+             "electrons' own",
+             std::sqrt(found.intercept)));
+  }
+  return notes;
+}
+
+}  // namespace elver

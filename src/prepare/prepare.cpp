@@ -1,0 +1,174 @@
+#include "elver/prepare.hpp"
+
+#include "elver/engine.hpp"
+#include "elver/error.hpp"
+#include "elver/io.hpp"
+#include "prepare/record.hpp"
+#include "types/text.hpp"
+
+namespace elver {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// What a file says of its binning; 1x1 where it says nothing.
+Binning earlier_binning(const Json& earlier) {
+  Binning bin;
+  const auto found = earlier.find("bin");
+  if (found == earlier.end() || !found->is_object()) return bin;
+  bin.rows = std::max<std::uint64_t>(1, found->value("rows", std::uint64_t{1}));
+  bin.columns = std::max<std::uint64_t>(1, found->value("columns", std::uint64_t{1}));
+  return bin;
+}
+
+void bin_step(Prepared& prepared, Binning wanted, const Json& earlier) {
+  if (wanted == Binning{}) return;
+  const Binning before = earlier_binning(earlier);
+  const auto number = [](std::uint64_t n) { return static_cast<unsigned long long>(n); };
+  if (wanted.rows % before.rows != 0 || wanted.columns % before.columns != 0) {
+    throw Error(ErrorKind::mismatch, text("cannot bin %llux%llu", number(wanted.rows), number(wanted.columns)),
+                text("the file was binned %llux%llu already, and --bin counts from the acquisition",
+                     number(before.rows), number(before.columns)),
+                "Choose multiples of it, or read the file as it was acquired");
+  }
+  prepared.record.bin = wanted;
+  const Binning rest{wanted.rows / before.rows, wanted.columns / before.columns};
+  if (rest == Binning{}) {
+    prepared.record.notes.push_back(
+        text("binned %llux%llu already: nothing summed", number(before.rows), number(before.columns)));
+    return;
+  }
+  prepared.image = binned_image(std::move(prepared.image), rest);
+}
+
+void spike_step(Prepared& prepared, Spikes spikes, const Json& earlier, const RunContext& context) {
+  if (spikes == Spikes::keep) return;
+  PreparationRecord& record = prepared.record;
+  if (earlier.contains("spikes")) {
+    record.notes.push_back("spikes were replaced before this file was written: nothing is touched");
+    return;
+  }
+  PixelMap map{"spikes", "values replaced", "Values replaced as spikes", {}};
+  record.spikes.emplace();
+  prepared.image = despiked_image(std::move(prepared.image), *record.spikes, map.values, context);
+  record.maps.push_back(std::move(map));
+}
+
+/// True where the file says that this very alignment was made.
+bool aligned_already(const AlignRequest& request, const Json& earlier) {
+  const auto found = earlier.find("align");
+  if (found == earlier.end() || !found->is_object()) return false;
+  if (request.by == AlignBy::edge)
+    return found->value("by", "") == "edge" && found->value("edges", Json()) == Json(request.edges);
+  return found->value("by", "") == "zlp" && found->value("file", "") == request.zero_loss.string();
+}
+
+/// The zero-loss image, its pixels summed as those of `image` were.
+std::unique_ptr<Image> open_zero_loss(const AlignRequest& request, const Image& image, Binning bin) {
+  OpenOptions open;
+  open.dataset = request.zero_loss_dataset;
+  std::unique_ptr<Image> zero_loss = open_image(request.zero_loss, open);
+  if (zero_loss->pixels() != image.pixels()) zero_loss = binned_image(std::move(zero_loss), bin);
+  if (zero_loss->rows() != image.rows() || zero_loss->columns() != image.columns()) {
+    const auto size = [](const Image& i) {
+      return text("%llu x %llu", static_cast<unsigned long long>(i.rows()),
+                  static_cast<unsigned long long>(i.columns()));
+    };
+    throw Error(ErrorKind::mismatch, "--align zlp " + request.zero_loss.string(),
+                "it has " + size(*zero_loss) + " pixels, the image has " + size(image),
+                "Give the zero-loss image of the same acquisition");
+  }
+  return zero_loss;
+}
+
+/// An axis that shakes faster than the longer exposure is seen by the shorter one alone.
+void note_exposures(const Image& zero_loss, const Image& image, PreparationRecord& record) {
+  constexpr double kAlike = 10.0;
+  const std::optional<double> its = zero_loss.info().dwell_s, own = image.info().dwell_s;
+  if (!its || !own || !(*own > kAlike * *its)) return;
+  record.notes.push_back(
+      text("the zero-loss image was exposed %g s a pixel and the image %g s: what shakes fast is in the one and not in the "
+           "other; compare with --align edge",
+           *its, *own));
+}
+
+void align_step(Prepared& prepared, const Preparation& options, const Json& earlier, const RunContext& context) {
+  const AlignRequest& request = options.align;
+  if (request.by == AlignBy::nothing) return;
+  PreparationRecord& record = prepared.record;
+  if (aligned_already(request, earlier)) {
+    record.notes.push_back("the pixels were aligned so before this file was written: nothing is moved");
+    return;
+  }
+  Alignment found;
+  if (request.by == AlignBy::edge) {
+    found = align_edges(*prepared.image, request.edges, context);
+  } else {
+    const Binning bin = options.bin == Binning{} ? earlier_binning(earlier) : options.bin;
+    const std::unique_ptr<Image> zero_loss = open_zero_loss(request, *prepared.image, bin);
+    found = align_zero_loss(*zero_loss, context);
+    note_exposures(*zero_loss, *prepared.image, record);
+  }
+  const auto as_map = [](const std::vector<double>& values) {
+    return std::vector<float>(values.begin(), values.end());
+  };
+  record.maps.push_back({"energy_offset", "eV", "Energy offset taken off", as_map(found.offset_ev)});
+  record.maps.push_back({"energy_offset_error", "eV", "Standard error of the energy offset", as_map(found.error_ev)});
+  if (2 * found.measured < prepared.image->pixels()) {
+    record.notes.push_back(text("%llu of %llu pixels show nothing to align them by: they have their neighbours' offset",
+                                static_cast<unsigned long long>(prepared.image->pixels() - found.measured),
+                                static_cast<unsigned long long>(prepared.image->pixels())));
+  }
+  prepared.image = aligned_image(std::move(prepared.image), found.offset_ev);
+  record.align = request;
+  record.alignment = std::move(found);
+}
+
+void calibrate_step(Prepared& prepared, const Preparation& options, const RunContext& context) {
+  if (options.marks.empty()) return;
+  Image& image = *prepared.image;
+  prepared.record.calibration = calibrate(image.energy(), mean_spectrum(image, context), options.marks);
+  image.set_energy(prepared.record.calibration->after);
+}
+
+}  // namespace
+
+AlignRequest parse_align(const std::string& kind, const std::string& what) {
+  AlignRequest out;
+  if (kind == "zlp" && !what.empty()) {
+    out.by = AlignBy::zero_loss;
+    out.zero_loss = what;
+    return out;
+  }
+  if (kind != "edge" || what.empty()) {
+    throw Error(ErrorKind::usage, "--align " + kind + " " + what, "neither an edge nor a zero-loss image",
+                "Write --align edge NAME or --align zlp FILE");
+  }
+  out.by = AlignBy::edge;
+  for (std::size_t first = 0; first <= what.size();) {
+    const std::size_t comma = std::min(what.find(',', first), what.size());
+    out.edges.push_back(what.substr(first, comma - first));
+    first = comma + 1;
+  }
+  return out;
+}
+
+const Image& as_written(const Image& image, std::unique_ptr<Image>& storage) {
+  if (image.eighths().empty()) return image;
+  storage = on_one_axis(image);
+  return *storage;
+}
+
+Prepared prepare(std::unique_ptr<Image> image, const Preparation& options, const RunContext& context) {
+  Prepared prepared{std::move(image), {}};
+  prepared.record.earlier_json = prepared.image->info().record_json;
+  const Json earlier = earlier_preparation(prepared.record.earlier_json);
+  if (options.counts == Counts::look) prepared.record.notes = look_at_counts(*prepared.image, context);
+  bin_step(prepared, options.bin, earlier);
+  spike_step(prepared, options.spikes, earlier, context);
+  align_step(prepared, options, earlier, context);
+  calibrate_step(prepared, options, context);
+  return prepared;
+}
+
+}  // namespace elver
