@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <random>
 
@@ -270,6 +271,14 @@ Counts poisson_image(std::uint64_t rows, std::uint64_t columns, std::uint64_t se
     }
   }
   return {rows, columns, 4, std::move(counts)};
+}
+
+// One bad pixel spoils itself, not the calibration of all.
+TEST(MeanSpectrum, LeavesOutPixelsThatAreNotFinite) {
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInf = std::numeric_limits<float>::infinity();
+  const Counts image(2, 2, 3, {1, 2, 3, 100, kNan, 100, 3, 4, 7, kInf, 0, 0});
+  EXPECT_EQ(mean_spectrum(image, {}), (std::vector<double>{2, 3, 5}));
+  for (const double value : mean_spectrum(Counts(1, 1, 3, {kNan, 1, 1}), {})) EXPECT_TRUE(std::isnan(value));
 }
 
 std::size_t masked(const std::vector<std::uint8_t>& mask) {

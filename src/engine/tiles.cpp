@@ -2,6 +2,8 @@
 #include <oneapi/tbb/parallel_for.h>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <mutex>
 #include <vector>
 
@@ -64,20 +66,32 @@ std::vector<double> mean_spectrum(const Image& image, const RunContext& context)
   const std::size_t channels = image.channels();
   const std::uint64_t step = tile_pixels(image, channels, context);
   // One partial sum a tile, added in tile order: the same bits whatever the number of threads.
-  std::vector<std::vector<double>> partial((image.pixels() + step - 1) / step);
+  struct Sum {
+    std::vector<double> counts;
+    std::size_t pixels = 0;
+  };
+  std::vector<Sum> partial((image.pixels() + step - 1) / step);
   for_each_tile(image, {0, channels}, context, "mean spectrum", [&](const Tile& tile) {
-    std::vector<double> sums(channels, 0.0);
+    std::vector<std::uint8_t> finite(tile.counts.pixels, 1);
     for (std::size_t c = 0; c < channels; ++c) {
       const float* counts = tile.counts.channel(c);
-      for (std::size_t p = 0; p < tile.counts.pixels; ++p) sums[c] += static_cast<double>(counts[p]);
+      for (std::size_t p = 0; p < finite.size(); ++p) finite[p] &= std::isfinite(counts[p]) ? 1 : 0;
     }
-    partial[tile.pixels.first / step] = std::move(sums);
+    Sum sum{std::vector<double>(channels, 0.0), static_cast<std::size_t>(std::ranges::count(finite, 1))};
+    for (std::size_t c = 0; c < channels; ++c) {
+      const float* counts = tile.counts.channel(c);
+      for (std::size_t p = 0; p < finite.size(); ++p) sum.counts[c] += finite[p] ? static_cast<double>(counts[p]) : 0.0;
+    }
+    partial[tile.pixels.first / step] = std::move(sum);
   });
   std::vector<double> mean(channels, 0.0);
-  for (const std::vector<double>& sums : partial) {
-    for (std::size_t c = 0; c < channels; ++c) mean[c] += sums[c];
+  std::size_t pixels = 0;
+  for (const Sum& sum : partial) {
+    pixels += sum.pixels;
+    for (std::size_t c = 0; c < channels; ++c) mean[c] += sum.counts[c];
   }
-  for (double& value : mean) value /= static_cast<double>(image.pixels());
+  if (pixels == 0) return std::vector<double>(channels, std::numeric_limits<double>::quiet_NaN());
+  for (double& value : mean) value /= static_cast<double>(pixels);
   return mean;
 }
 
