@@ -71,6 +71,19 @@ TEST(RealFiles, Dm5IsRefusedByItsName) {
   EXPECT_THAT(refusal_of(ErrorKind::input, [&] { open_file(dm5); }), HasSubstr("DM5"));
 }
 
+// Half a listing on a full disk is no listing.
+TEST(Info, SaysWhenItsOutputHasNoPlace) {
+  ELVER_NEEDS("/dev/full");
+  const test::TempDir dir;
+  const auto path = test::write_text(dir / "counts.msa", "#FORMAT : EMSA/MAS\n#NPOINTS : 2\n#SPECTRUM\n1\n2\n");
+  for (const std::string& words : {"info " + test::quoted(path.string()), std::string("--help")}) {
+    const int status = std::system(
+        (test::quoted(ELVER_PROGRAM) + " " + words + " >/dev/full 2>" + test::quoted((dir / "err").string())).c_str());
+    EXPECT_EQ(WEXITSTATUS(status), 5) << words;
+    EXPECT_THAT(test::read_text(dir / "err"), HasSubstr("elver: error: cannot write to standard output"));
+  }
+}
+
 TEST(Info, UnknownIsNullAndErrorsAreOneLine) {
   const test::TempDir dir;
   const auto path = test::write_text(dir / "counts.msa", "#FORMAT : EMSA/MAS\n#NPOINTS : 2\n#SPECTRUM\n1\n2\n");

@@ -1,4 +1,6 @@
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 #include <new>
 #include <string>
@@ -19,6 +21,14 @@ int fail(int code, std::string message) {
   return code;
 }
 
+/// Done, if what was printed has arrived.
+int finish(int code) {
+  errno = 0;
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return code;
+  const std::string why = std::strerror(errno != 0 ? errno : EIO);
+  return fail(5, "cannot write to standard output (" + why + "). Check where it goes to, and the space left there");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -36,9 +46,9 @@ int main(int argc, char** argv) {
   command_line() = quoted_words(argc, argv);
   try {
     program.parse(argc, argv);
-    return 0;
+    return finish(0);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return program.exit(error);  // --help, --version
+    if (error.get_exit_code() == 0) return finish(program.exit(error));  // --help, --version
     return fail(2, std::string(error.what()) + ". Try: elver --help");
   } catch (const elver::Error& error) {
     return fail(static_cast<int>(error.kind()), error.what());

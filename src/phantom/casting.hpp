@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "elver/library.hpp"
+#include "elver/run_context.hpp"
 #include "phantom/scene.hpp"
 #include "train/tasks.hpp"
 
