@@ -141,7 +141,9 @@ INSTANTIATE_TEST_SUITE_P(OtherEdges, PoissonMl,
                                          Case{"Si L", {80, 95}, {99, 120}, 0.05, 4, 1, 10000, 0.010},
                                          Case{"Mn L", {590, 635}, {635, 680}, 0.5, 3, 3, 20000, 0.006},
                                          Case{"Ni L", {820, 850}, {850, 890}, 0.25, 2.5, 1, 20000, 0.012},
-                                         Case{"Ni L", {820, 850}, {850, 890}, 0.5, 5, 10, 20000, 0.005}));
+                                         Case{"Ni L", {820, 850}, {850, 890}, 0.5, 5, 10, 20000, 0.005},
+                                         Case{"Ni L", {800, 845}, {848, 885}, 1.0, 2, 1, 20000, 0.015},
+                                         Case{"Si L", {80, 95}, {99, 120}, 0.1, 5, 1, 10000, 0.012}));
 
 TEST(PoissonMlAgainstNewton, ScattersLessAndHasTheSameExponent) {
   for (const Case& c : {Case{"O K", kOxygenFit, kOxygenSignal, 0.25, 3, 1, 3000, 0},

@@ -347,6 +347,10 @@ TEST_F(ModelTest, TheCommandsMakeShowCheckAndExtract) {
   EXPECT_THAT(bad.err, testing::StartsWith("elver: error: "));
   EXPECT_EQ(std::count(bad.err.begin(), bad.err.end(), '\n'), 1);
   EXPECT_EQ(test::run_elver({"model", "make", (dir / "recipe.json").string(), "--out", "/proc/none/x.elver"}).code, 5);
+  EXPECT_EQ(
+      test::run_elver({"model", "make", (dir / "recipe.json").string(), "--out", (dir / "no/x.elver").string()}).code,
+      5);
+  EXPECT_FALSE(fs::exists(dir / "no"));
   EXPECT_EQ(test::run_elver({"model"}).code, 2);
 }
 

@@ -104,8 +104,13 @@ void save_model(const Model& model, const std::filesystem::path& path) {
   validate(model, "model " + model.name);
   const auto inside = [](const Task& task) { return "boosters/" + task.name; };
   const std::string recipe = recipe_json(model, inside).dump(2);
-  const std::filesystem::path folder = path.parent_path();
-  OutputSet output(folder.empty() ? "." : folder);
+  const std::filesystem::path folder = path.has_parent_path() ? path.parent_path() : ".";
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(folder, ignored)) {
+    throw Error(ErrorKind::output, "cannot write " + path.string(), "there is no folder " + folder.string(),
+                "Make it first");
+  }
+  OutputSet output(folder);
   const std::filesystem::path staged = output.stage(path.filename().string());
   hdf5::Handle file = hdf5::create_file(staged.string(), kSealBytes);
   {
