@@ -45,6 +45,8 @@ struct Preparation {
   Counts counts = Counts::trust;
   AlignRequest align;
   std::vector<Mark> marks;
+  /// In place of marks: the energy axis is put right by these, a model's, by itself.
+  std::optional<std::vector<ReferenceSpectrum>> references;
 };
 
 /// How many values were replaced, and in how many pixels.

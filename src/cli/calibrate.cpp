@@ -6,6 +6,7 @@
 #include "cli/common.hpp"
 #include "elver/error.hpp"
 #include "elver/version.hpp"
+#include "energy/calibration_json.hpp"
 
 namespace elver::cli {
 namespace {
@@ -24,28 +25,34 @@ Json axis_json(const EnergyAxis& axis) {
 
 double gain(const Calibration& found) { return found.after.dispersion_ev / found.before.dispersion_ev; }
 
-/// The axis as it was and is, and the marks that it was made from.
-Json result_json(const Calibration& found) {
-  Json residuals = Json::object(), marks = Json::array();
-  for (const MarkResidual& mark : found.marks) {
-    residuals[mark.feature] = mark.residual_ev;
-    marks.push_back({{"feature", mark.feature},
-                     {"wanted_ev", mark.wanted_ev},
-                     {"found_ev", mark.found_ev},
-                     {"residual_ev", mark.residual_ev}});
-  }
-  return {{"offset_ev", found.after.offset_ev},
-          {"dispersion_ev", found.after.dispersion_ev},
-          {"gain", gain(found)},
-          {"residual_ev", residuals},
-          {"marks", marks},
-          {"before", axis_json(found.before)},
-          {"after", axis_json(found.after)}};
+/// The axis as it was and is, and what it was put right by.
+Json record_json(const Calibration& found) {
+  Json residuals = Json::object();
+  for (const MarkResidual& mark : found.marks) residuals[mark.feature] = mark.residual_ev;
+  Json out{{"offset_ev", found.after.offset_ev},
+           {"dispersion_ev", found.after.dispersion_ev},
+           {"gain", gain(found)},
+           {"residual_ev", residuals},
+           {"before", axis_json(found.before)},
+           {"after", axis_json(found.after)}};
+  out.update(energy::calibration_json(found));
+  return out;
+}
+
+/// What --json prints of --auto-axis: what it found, and no more.
+Json found_json(const Json& record) {
+  return {{"offset_ev", record["offset_ev"]},
+          {"dispersion_ev", record["dispersion_ev"]},
+          {"score", record["score"]},
+          {"second_score", record["second_score"]},
+          {"residual_ev", record["residual_ev"]}};
 }
 
 void print_table(const Calibration& found) {
   if (!found.marks.empty()) {
-    std::printf("%-8s %12s %12s %14s\n", "mark", "wanted (eV)", "found (eV)", "residual (eV)");
+    const bool automatic = found.method == CalibrationMethod::automatic;
+    if (automatic) std::printf("score %.1f, of the next best axis %.1f\n", found.score, found.second_score);
+    std::printf("%-8s %12s %12s %14s\n", automatic ? "edge" : "mark", "wanted (eV)", "found (eV)", "residual (eV)");
     for (const MarkResidual& mark : found.marks) {
       std::printf("%-8s %12.2f %12.2f %+14.2f\n", mark.feature.c_str(), mark.wanted_ev, mark.found_ev,
                   mark.residual_ev);
@@ -83,9 +90,9 @@ void write(const CalibrateOptions& options, const Image& image, const Json& resu
 
 void calibrate(const CalibrateOptions& options) {
   const InputOptions& input = options.input;
-  if (input.marks.empty() && input.bin.empty() && input.align.empty() && !input.spikes && !input.open.offset_ev && !input.open.dispersion_ev) {
+  if (input.marks.empty() && !input.auto_axis && input.bin.empty() && input.align.empty() && !input.spikes && !input.open.offset_ev && !input.open.dispersion_ev) {
     throw Error(ErrorKind::usage, "nothing to calibrate by",
-                "none of --mark, --offset-ev, --dispersion-ev, --align, --bin and --spikes was given",
+                "none of --mark, --auto-axis, --offset-ev, --dispersion-ev, --align, --bin and --spikes was given",
                 "Say where a feature is wanted, for example --mark Mn_L3=642.0");
   }
   if (!options.out.empty() && std::filesystem::path(options.out).extension() != ".hspy") {
@@ -104,11 +111,12 @@ void calibrate(const CalibrateOptions& options) {
     const bool in_ev = plain->info().axes.back().units == "eV";  // energy() refuses an axis without calibration
     found = Calibration{in_ev ? plain->energy() : image->energy(), image->energy(), {}};
   }
-  Json result = result_json(*found);
+  Json result = record_json(*found);
   result["preparation"] = Json::parse(preparation_json(record));
   result["notes"] = record.notes;
   if (!options.out.empty()) write(options, *image, result, record.maps, run.context());
   if (options.run.json) {
+    if (found->method == CalibrationMethod::automatic) result = found_json(result);
     if (!options.out.empty()) result["out"] = options.out;
     std::printf("%s\n", result.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
   } else if (!options.run.quiet) {
@@ -124,6 +132,8 @@ void add_calibrate(CLI::App& program) {
   CLI::App* command = program.add_subcommand("calibrate", "Put the energy axis right by features of the mean spectrum");
   auto options = std::make_shared<CalibrateOptions>();
   add_input(*command, options->input);
+  command->add_option("--model", options->input.axis_model, "The model whose reference edges --auto-axis goes by")
+      ->needs("--auto-axis");
   command->add_option("--out", options->out, "The .hspy file to write, with the corrected axis");
   add_run(*command, options->run);
   command->footer(
@@ -133,7 +143,11 @@ void add_calibrate(CLI::App& program) {
       "tangent\n"
       "at the steepest ascent meets the lowest level before it. One mark moves the axis, two or more give offset and "
       "gain.\n"
-      "Example: elver calibrate cathode.dm3 --mark Mn_L3=642.0 --mark O_K=532.0 --out calibrated.hspy");
+      "--auto-axis goes by the maxima of the model's reference edges: each is placed by its whole shape. The score is "
+      "the\n"
+      "logarithm of the likelihood ratio to a spectrum without edges.\n"
+      "Example: elver calibrate cathode.dm3 --mark Mn_L3=642.0 --mark O_K=532.0 --out calibrated.hspy\n"
+      "         elver calibrate cathode.dm3 --model samples/nmc.elver --auto-axis");
   command->callback([options] { calibrate(*options); });
 }
 

@@ -62,7 +62,7 @@ void compare_real(std::vector<Compared>& all, const Model& model, const Options&
     throw Error(ErrorKind::usage, "cannot compare on " + options.input.file, "a booster alone says nothing of edges",
                 "Give --model");
   }
-  const std::unique_ptr<Image> image = open_input(options.input, context);
+  const std::unique_ptr<Image> image = open_input(options.input, context, nullptr, &model);
   const Plans plan(model, *image);
   std::mutex mutex;
   for_each_tile(*image, plan.channels(), context, "real rows", [&](const Tile& tile) {

@@ -77,6 +77,10 @@ void add_input(CLI::App& command, InputOptions& options) {
   CLI::Option_group* group = add_file(command, options);
   group->add_option("--mark", options.marks, "FEATURE=ENERGY (eV): put the axis right so that the feature, found in the mean "
                     "spectrum, lies there; for example --mark Mn_L3=642.0 --mark Ni_L3=855.0 (what is found: elver calibrate --help)")->allow_extra_args(false);
+  CLI::Option* automatic = group->add_flag("--auto-axis", options.auto_axis, "Put offset and gain right by the model's reference edges, looked for "
+                                           "in the mean spectrum; refused where they cannot be told");
+  automatic->excludes(group->get_option("--mark"));
+  group->add_option("--axis-model", options.axis_model, "The model that --auto-axis goes by (default: the command's --model)")->needs(automatic);
   group->add_option("--bin", options.bin, "ROWSxCOLUMNS: sum so many pixels into one, for example 2x2; what is left over at the end is dropped");
   group->add_flag("--spikes", options.spikes, "Replace values that are X-rays' or cosmic rays', told from lines by the neighbouring pixels");
   group->add_option("--align", options.align, "edge NAME or zlp FILE: put every pixel's own energy axis right, by an edge (O_K; several: Mn_L3,Ni_L3) "
@@ -84,7 +88,20 @@ void add_input(CLI::App& command, InputOptions& options) {
   group->add_option("--align-dataset", options.align_dataset, "Which image of the zero-loss file, by id or title");
 }
 
-std::unique_ptr<Image> open_input(const InputOptions& options, const RunContext& context, PreparationRecord* record) {
+namespace {
+
+/// The edges that --auto-axis goes by.
+std::vector<ReferenceSpectrum> reference_edges(const InputOptions& options, const Model* model) {
+  if (!options.axis_model.empty()) return load_model(options.axis_model).references;
+  if (model != nullptr) return model->references;
+  throw Error(ErrorKind::usage, "--auto-axis needs a model", "it looks for a model's reference edges, and none was given",
+              "Give one with --axis-model, for example --axis-model samples/nmc.elver");
+}
+
+}  // namespace
+
+std::unique_ptr<Image> open_input(const InputOptions& options, const RunContext& context, PreparationRecord* record,
+                                  const Model* model) {
   Preparation preparation;
   if (!options.bin.empty()) preparation.bin = parse_binning(options.bin);
   preparation.counts = Counts::look;
@@ -92,6 +109,7 @@ std::unique_ptr<Image> open_input(const InputOptions& options, const RunContext&
   if (options.align.size() == 2) preparation.align = parse_align(options.align[0], options.align[1]);
   preparation.align.zero_loss_dataset = options.align_dataset;
   for (const std::string& mark : options.marks) preparation.marks.push_back(parse_mark(mark));
+  if (options.auto_axis) preparation.references = reference_edges(options, model);
   Prepared prepared = prepare(open_image(options.file, options.open), preparation, context);
   if (record != nullptr) *record = std::move(prepared.record);
   return std::move(prepared.image);

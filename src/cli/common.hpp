@@ -8,6 +8,7 @@
 #include "elver/energy.hpp"
 #include "elver/image.hpp"
 #include "elver/io.hpp"
+#include "elver/model.hpp"
 #include "elver/prepare.hpp"
 #include "elver/run_context.hpp"
 
@@ -23,13 +24,16 @@ struct InputOptions {
   std::vector<std::string> align;  ///< two words
   std::string align_dataset;
   bool spikes = false;
+  bool auto_axis = false;
+  std::string axis_model;  ///< whose reference edges --auto-axis goes by
 };
 /// FILE and how to read it, for a command that does not compute energies; add_input adds what prepares it.
 CLI::Option_group* add_file(CLI::App& command, InputOptions& options);
 void add_input(CLI::App& command, InputOptions& options);
-/// The selected image, prepared as the options say; what was done goes into `record`.
+/// The selected image, prepared as the options say; what was done goes into `record`. `model`: the command's own,
+/// for --auto-axis.
 std::unique_ptr<Image> open_input(const InputOptions& options, const RunContext& context,
-                                  PreparationRecord* record = nullptr);
+                                  PreparationRecord* record = nullptr, const Model* model = nullptr);
 
 /// --mask-counts, --mask-vacuum.
 void add_mask(CLI::App& command, MaskOptions& options);

@@ -6,6 +6,7 @@
 #include "cli/common.hpp"
 #include "elver/error.hpp"
 #include "elver/version.hpp"
+#include "energy/calibration_json.hpp"
 
 namespace elver::cli {
 namespace {
@@ -33,13 +34,7 @@ json record(const ConvertOptions& options, const Image& image, const Preparation
   if (calibration) {
     axis["before"] = describe(calibration->before);
     axis["after"] = describe(calibration->after);
-    axis["marks"] = json::array();
-    for (const MarkResidual& mark : calibration->marks) {
-      axis["marks"].push_back({{"feature", mark.feature},
-                               {"wanted_ev", mark.wanted_ev},
-                               {"found_ev", mark.found_ev},
-                               {"residual_ev", mark.residual_ev}});
-    }
+    axis.update(json(energy::calibration_json(*calibration)));
   }
   if (!axis.empty()) out["energy_axis"] = axis;
   out["preparation"] = json::parse(preparation_json(preparation));

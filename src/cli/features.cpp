@@ -20,7 +20,7 @@ void features(const Options& options) {
   const Run run(options.run);
   PreparationRecord record;
   const Model model = load_model(options.model);
-  const std::unique_ptr<Image> image = open_input(options.input, run.context(), &record);
+  const std::unique_ptr<Image> image = open_input(options.input, run.context(), &record, &model);
   std::vector<std::uint8_t> mask;
   if (options.mask.automatic || options.mask.minimum_counts >= 0) mask = make_mask(*image, options.mask, run.context());
   const auto counts = write_features(*image, model, mask, options.out, run.context());

@@ -74,7 +74,7 @@ void map(const Options& options) {
   record.keep_edges = !options.keep.empty();
 
   const Model model = load_model(options.model);
-  const std::unique_ptr<Image> image = open_input(options.input, run.context(), &record.preparation);
+  const std::unique_ptr<Image> image = open_input(options.input, run.context(), &record.preparation, &model);
   record.axis_in_file = axis_in_file(options.input);
   OutputSet out(options.out);
   std::vector<std::uint8_t> mask;

@@ -125,9 +125,11 @@ void align_step(Prepared& prepared, const Preparation& options, const Json& earl
 }
 
 void calibrate_step(Prepared& prepared, const Preparation& options, const RunContext& context) {
-  if (options.marks.empty()) return;
+  if (options.marks.empty() && !options.references) return;
   Image& image = *prepared.image;
-  prepared.record.calibration = calibrate(image.energy(), mean_spectrum(image, context), options.marks);
+  const std::vector<double> spectrum = mean_spectrum(image, context);
+  prepared.record.calibration = options.references ? auto_calibrate(image.energy(), spectrum, *options.references)
+                                                   : calibrate(image.energy(), spectrum, options.marks);
   image.set_energy(prepared.record.calibration->after);
 }
 

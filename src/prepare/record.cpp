@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "energy/calibration_json.hpp"
+#include "energy/coarse.hpp"
+
 namespace elver {
 namespace {
 
@@ -33,15 +36,10 @@ Json alignment_json(const AlignRequest& request, const Alignment& found) {
   return out;
 }
 
-Json calibration_json(const Calibration& found) {
-  Json marks = Json::array();
-  for (const MarkResidual& mark : found.marks) {
-    marks.push_back({{"feature", mark.feature},
-                     {"wanted_ev", mark.wanted_ev},
-                     {"found_ev", mark.found_ev},
-                     {"residual_ev", mark.residual_ev}});
-  }
-  return {{"before", axis_json(found.before)}, {"after", axis_json(found.after)}, {"marks", marks}};
+Json axis_record(const Calibration& found) {
+  Json out{{"before", axis_json(found.before)}, {"after", axis_json(found.after)}};
+  out.update(energy::calibration_json(found));
+  return out;
 }
 
 }  // namespace
@@ -58,7 +56,9 @@ std::string preparation_json(const PreparationRecord& record) {
   if (record.bin) out["bin"] = {{"rows", record.bin->rows}, {"columns", record.bin->columns}};
   if (record.spikes) out["spikes"] = {{"values_replaced", record.spikes->values}, {"pixels", record.spikes->pixels}};
   if (record.align && record.alignment) out["align"] = alignment_json(*record.align, *record.alignment);
-  if (record.calibration) out["calibration"] = calibration_json(*record.calibration);
+  // The same request again finds an axis that is right, and must not hide how it came to be.
+  const bool moved = record.calibration && energy::farthest_ev(record.calibration->before, record.calibration->after) > 0;
+  if (record.calibration && (moved || !out.contains("calibration"))) out["calibration"] = axis_record(*record.calibration);
   if (!record.notes.empty()) out["notes"] = record.notes;
   return out.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "elver/version.hpp"
+#include "energy/calibration_json.hpp"
 #include "model/sha256.hpp"
 
 namespace elver {
@@ -27,21 +28,14 @@ Json axis_json(const EnergyAxis& axis) {
 }
 
 Json energy_json(const Image& image, const RunRecord& record) {
-  Json marks = Json::array();
   const std::optional<Calibration>& calibration = record.preparation.calibration;
-  if (calibration) {
-    for (const MarkResidual& mark : calibration->marks) {
-      marks.push_back({{"feature", mark.feature},
-                       {"wanted_ev", mark.wanted_ev},
-                       {"found_ev", mark.found_ev},
-                       {"residual_ev", mark.residual_ev}});
-    }
-  }
   const EnergyAxis after = image.energy();
   const EnergyAxis before = record.axis_in_file ? *record.axis_in_file
                             : calibration       ? calibration->before
                                                 : after;
-  return {{"before", axis_json(before)}, {"after", axis_json(after)}, {"marks", marks}};
+  Json out{{"before", axis_json(before)}, {"after", axis_json(after)}, {"marks", Json::array()}};
+  if (calibration) out.update(energy::calibration_json(*calibration));
+  return out;
 }
 
 Json window_json(const EnergyAxis& axis, EnergyWindow window) {

@@ -2,6 +2,7 @@
 
 #include "elver/report.hpp"
 #include "elver/version.hpp"
+#include "energy/calibration_json.hpp"
 #include "report/map_files.hpp"
 #include "report/run_json.hpp"
 
@@ -21,12 +22,8 @@ Json record_json(const Image& image, const DetectJob& job, const Detection& dete
     status[std::string(name_of(static_cast<PixelStatus>(code)))] = detection.maps.status_counts[code];
   }
   const EnergyAxis axis = image.energy();
-  Json marks = Json::array();
-  if (const std::optional<Calibration>& found = record.preparation.calibration) {
-    for (const MarkResidual& mark : found->marks) {
-      marks.push_back({{"feature", mark.feature}, {"wanted_ev", mark.wanted_ev}, {"found_ev", mark.found_ev}});
-    }
-  }
+  Json energy_axis{{"offset_ev", axis.offset_ev}, {"dispersion_ev", axis.dispersion_ev}, {"marks", Json::array()}};
+  if (record.preparation.calibration) energy_axis.update(energy::calibration_json(*record.preparation.calibration));
   const double not_one = detection.tests > 0 ? static_cast<double>(detection.tests) : 1.0;
   return {{"elver", version()},
           {"command", record.command_line},
@@ -34,7 +31,7 @@ Json record_json(const Image& image, const DetectJob& job, const Detection& dete
           {"edge", job.windows.edge},
           {"windows", {{"fit", window_json(axis, job.windows.fit)}, {"signal", window_json(axis, job.windows.signal)}}},
           {"preparation", Json::parse(preparation_json(record.preparation))},
-          {"energy_axis", {{"offset_ev", axis.offset_ev}, {"dispersion_ev", axis.dispersion_ev}, {"marks", marks}}},
+          {"energy_axis", energy_axis},
           {"fdr", job.false_discovery_rate},
           {"rows", detection.maps.rows},
           {"columns", detection.maps.columns},
