@@ -3,15 +3,12 @@
 #include <optional>
 #include <vector>
 
+#include "background/edge_block.hpp"
 #include "background/poisson_window.hpp"
 #include "elver/background.hpp"
 #include "elver/engine.hpp"
 
 namespace elver {
-
-/// Pixels fitted together: short enough that everything of a block stays in the first-level cache, long enough for any
-/// vector register.
-inline constexpr std::size_t kBlock = 32;
 
 /// What a pixel without a value looks like: NaN in every float.
 EdgeFit failed_fit(PixelStatus status);
@@ -32,16 +29,9 @@ class EdgeFitter {
            float* net, EdgeFit* fits) const;
 
  private:
-  struct Block;
-  void sum_window(const TileView& tile, std::size_t first, std::size_t count, Block& block) const;
-  void fit_poisson(std::size_t count, Block& block) const;
-  void fit_two_area(const TileView& tile, std::size_t first, std::size_t count, Block& block) const;
-  void fit_log_lsq(const TileView& tile, std::size_t first, std::size_t count, Block& block) const;
-  void chi_square(const TileView& tile, std::size_t first, std::size_t count, Block& block) const;
-  void finish_curve(std::size_t count, Block& block) const;
-  void subtract(const TileView& tile, std::size_t first, std::size_t count, ChannelRange checked,
-                ChannelRange net_channels, float* net, Block& block) const;
-  EdgeFit result(std::size_t p, const Block& block) const;
+  EdgeView view() const;
+  void fit_two_area(const TileView& tile, std::size_t first, std::size_t count, EdgeBlock& block) const;
+  void fit_log_lsq(const TileView& tile, std::size_t first, std::size_t count, EdgeBlock& block) const;
 
   EnergyAxis axis_;
   BackgroundOptions options_;

@@ -6,7 +6,7 @@
 #include "elver/error.hpp"
 #include "elver/maps.hpp"
 #include "elver/report.hpp"
-#include "maps/stopwatch.hpp"
+#include "types/stopwatch.hpp"
 
 namespace elver::cli {
 namespace {

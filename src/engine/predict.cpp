@@ -1,9 +1,12 @@
 #include "elver/predict.hpp"
 
+#include <oneapi/tbb/enumerable_thread_specific.h>
+
 #include <algorithm>
 
 #include "elver/engine.hpp"
 #include "elver/error.hpp"
+#include "engine/forest_runner.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -41,14 +44,17 @@ Prediction predict(const Booster& booster, const Image& rows, const PredictOptio
   out.values.resize(out.rows * out.outputs);
   // A booster without rounds has no round to stop at; 0 then means what it says.
   const std::size_t rounds = out.rounds == booster.round_count() ? 0 : out.rounds;
+  const engine::BoosterRounds run{&booster, rounds};
+  const engine::ForestRunner runner({&run, 1}, engine::Missing::possible);
+  oneapi::tbb::enumerable_thread_specific<engine::ForestRunner::Workspace> works(
+      [&] { return engine::ForestRunner::Workspace(runner); });
   for_each_tile(rows, {0, width}, context, "predict", [&](const Tile& tile) {
     const std::size_t count = tile.counts.pixels;
-    std::vector<float> features(count * width), margins(count * outputs);
-    for (std::size_t f = 0; f < width; ++f) {
-      const float* const channel = tile.counts.channel(f);
-      for (std::size_t r = 0; r < count; ++r) features[r * width + f] = channel[r];
+    std::vector<float> by_output(count * outputs), margins(count * outputs);
+    runner.run(tile.counts.counts, count, count, works.local(), by_output.data(), count);
+    for (std::size_t k = 0; k < outputs; ++k) {
+      for (std::size_t r = 0; r < count; ++r) margins[r * outputs + k] = by_output[k * count + r];
     }
-    booster.margins(features, count, margins, rounds);
     float* const values = out.values.data() + tile.pixels.first * out.outputs;
     if (classes) {
       for (std::size_t r = 0; r < count; ++r) {

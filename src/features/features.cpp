@@ -5,6 +5,7 @@
 
 #include "elver/core/features.hpp"
 #include "elver/error.hpp"
+#include "features/grid_features.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -51,28 +52,25 @@ Featuriser::Featuriser(const Edge& edge, const EnergyAxis& axis, const FeatureRu
   for (const double value : line) absent_.push_back(static_cast<float>(sums.divisor > 0 ? value / sums.divisor : 0.0));
 }
 
+void Featuriser::features_by_point(const float* net, std::size_t first_channel, float* out, bool* usable) const {
+  alignas(64) Lane divisor;
+  const GridView grid{channel_.data(), weight_.data(), channel_.size(), first_channel};
+  grid_features(grid, rule_, net, out, divisor);
+  for (std::size_t p = 0; p < kBlock; ++p) {
+    usable[p] = divisor[p] > 0 && std::isfinite(divisor[p]);
+    if (usable[p]) continue;
+    for (std::size_t i = 0; i < absent_.size(); ++i) out[i * kBlock + p] = absent_[i];
+  }
+}
+
 void Featuriser::features(const float* net, std::size_t first_channel, std::size_t count, float* out,
                           std::size_t stride, bool* usable) const {
-  alignas(64) float sum[kBlock]{}, previous[kBlock]{}, divisor[kBlock]{};
   std::vector<float> values(channel_.size() * kBlock);
-  for (std::size_t i = 0; i < channel_.size(); ++i) {
-    const float* left = net + (channel_[i] - first_channel) * kBlock;
-    const float* right = weight_[i] > 0 ? left + kBlock : left;
-    float* value = values.data() + i * kBlock;
-    for (std::size_t p = 0; p < count; ++p) {
-      core::Accumulator<float> sums{sum[p], previous[p], divisor[p]};
-      const float point = core::interpolated(left[p], right[p], weight_[i], rule_.clip_negative);
-      value[p] = core::accumulate(sums, point, rule_, i == 0);
-      sum[p] = sums.sum;
-      previous[p] = sums.previous;
-      divisor[p] = sums.divisor;
-    }
-  }
+  bool all[kBlock];
+  features_by_point(net, first_channel, values.data(), all);
   for (std::size_t p = 0; p < count; ++p) {
-    usable[p] = divisor[p] > 0 && std::isfinite(divisor[p]);
-    for (std::size_t i = 0; i < channel_.size(); ++i) {
-      out[p * stride + i] = usable[p] ? values[i * kBlock + p] / divisor[p] : absent_[i];
-    }
+    usable[p] = all[p];
+    for (std::size_t i = 0; i < channel_.size(); ++i) out[p * stride + i] = values[i * kBlock + p];
   }
 }
 

@@ -23,6 +23,8 @@ class Featuriser {
   /// finite: there the features are those of an absent edge.
   void features(const float* net, std::size_t first_channel, std::size_t count, float* out, std::size_t stride,
                 bool* usable) const;
+  /// The same by feature: point i of pixel p goes to out[i * kBlock + p].
+  void features_by_point(const float* net, std::size_t first_channel, float* out, bool* usable) const;
   /// What stands for an edge that is not there: the features of the constant line 0.1.
   const std::vector<float>& absent() const { return absent_; }
 

@@ -1,3 +1,5 @@
+#include <oneapi/tbb/enumerable_thread_specific.h>
+
 #include <algorithm>
 #include <cmath>
 #include <iterator>
@@ -6,33 +8,14 @@
 
 #include "elver/error.hpp"
 #include "elver/maps.hpp"
-#include "maps/stopwatch.hpp"
+#include "engine/edge_pipelines.hpp"
+#include "engine/timed_image.hpp"
 #include "maps/task_maps.hpp"
+#include "types/stopwatch.hpp"
 #include "types/text.hpp"
 
 namespace elver {
 namespace {
-
-/// An image that notes how long its reads take.
-class TimedImage : public Image {
- public:
-  explicit TimedImage(const Image& image) : Image(image.info()), image_(image) {}
-  void read(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const override {
-    const Stopwatch watch;
-    image_.read(pixels, channels, out);
-    seconds_.add(watch.seconds());
-  }
-  void read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const override {
-    const Stopwatch watch;
-    image_.read_tile(pixels, channels, out);
-    seconds_.add(watch.seconds());
-  }
-  double seconds() const { return seconds_.value(); }
-
- private:
-  const Image& image_;
-  mutable SharedSeconds seconds_;
-};
 
 /// The three maps of each edge, in the order A, r, snr.
 constexpr std::size_t kMapsPerEdge = 3;
@@ -62,26 +45,12 @@ void check_names(const std::vector<Map>& maps) {
   }
 }
 
-/// Puts the rows of the pixels that have a value first, and says which pixels they are.
-std::vector<std::uint64_t> compact(TileFeatures& tile, std::uint64_t first_pixel, std::size_t feature_count) {
-  std::vector<std::uint64_t> pixels;
-  pixels.reserve(tile.pixels);
-  for (std::size_t p = 0; p < tile.pixels; ++p) {
-    if (failed(tile.status[p])) continue;
-    if (pixels.size() != p) {
-      std::copy_n(tile.features.begin() + static_cast<std::ptrdiff_t>(p * feature_count), feature_count,
-                  tile.features.begin() + static_cast<std::ptrdiff_t>(pixels.size() * feature_count));
-    }
-    pixels.push_back(first_pixel + p);
-  }
-  return pixels;
-}
-
-void fill_edges(const TileFeatures& tile, std::uint64_t first_pixel, std::size_t edges, std::span<Map> maps) {
+void fill_edges(const engine::TileOutcome& tile, std::uint64_t first_pixel, std::size_t edges, std::span<Map> maps) {
+  const std::size_t pixels = tile.status.size();
   for (std::size_t e = 0; e < edges; ++e) {
-    for (std::size_t p = 0; p < tile.pixels; ++p) {
+    for (std::size_t p = 0; p < pixels; ++p) {
       if (failed(tile.status[p])) continue;
-      const EdgeFit& fit = tile.fits[e * tile.pixels + p];
+      const EdgeFit& fit = tile.fits[e * pixels + p];
       maps[e * kMapsPerEdge].values[first_pixel + p] = fit.A;
       maps[e * kMapsPerEdge + 1].values[first_pixel + p] = fit.r;
       maps[e * kMapsPerEdge + 2].values[first_pixel + p] = fit.snr;
@@ -136,7 +105,7 @@ MapResult map_image(const Image& image, const Model& model, std::span<const std:
                     const RunContext& context) {
   const Stopwatch total;
   const std::uint64_t pixels = image.pixels();
-  const Plans plan(model, image);
+  const engine::EdgePipelines plan(model, image);
   MapResult result;
   result.rows = image.rows();
   result.columns = image.columns();
@@ -148,30 +117,45 @@ MapResult map_image(const Image& image, const Model& model, std::span<const std:
   add_edge_maps(model, pixels, result.maps);
   check_names(result.maps);
 
-  const TimedImage timed(image);
-  SharedSeconds features_seconds, trees_seconds;
+  std::vector<engine::BoosterRounds> boosters;
+  for (const TaskMaps& task : tasks) boosters.push_back(task.booster());
+  const engine::ForestRunner forest(boosters, engine::Missing::never);
+
+  const engine::TimedImage timed(image);
+  oneapi::tbb::enumerable_thread_specific<engine::TileWork> works([&] { return engine::TileWork(forest); });
+  SharedSeconds writing;
   const Stopwatch loop;
-  for_each_tile(
-      timed, plan.channels(), left_for_tiles(context, pixels, result.maps.size()), "map", [&](const Tile& tile) {
-        Stopwatch watch;
-        TileFeatures found;
-        plan.extract(tile, mask.empty() ? mask : mask.subspan(tile.pixels.first, tile.pixels.size()), found);
-        std::copy(found.status.begin(), found.status.end(),
-                  result.status.begin() + static_cast<std::ptrdiff_t>(tile.pixels.first));
-        fill_edges(found, tile.pixels.first, plan.edge_count(), std::span(result.maps).subspan(first_edge_map));
-        const std::vector<std::uint64_t> valid = compact(found, tile.pixels.first, plan.feature_count());
-        features_seconds.add(watch.lap());
-        const auto rows = std::span<const float>(found.features).first(valid.size() * plan.feature_count());
-        for (const TaskMaps& task : tasks) task.fill(rows, valid, result.maps);
-        trees_seconds.add(watch.lap());
-      });
+  for_each_tile(timed, plan.channels(), left_for_tiles(context, pixels, result.maps.size()), "map",
+                [&](const Tile& tile) {
+                  const std::uint64_t first = tile.pixels.first;
+                  const std::size_t count = tile.counts.pixels;
+                  engine::TileWork& work = works.local();
+                  plan.work(tile, mask.empty() ? mask : mask.subspan(first, count), work);
+                  const engine::TileOutcome& found = work.finish();
+                  const Stopwatch watch;
+                  std::ranges::copy(found.status, result.status.begin() + static_cast<std::ptrdiff_t>(first));
+                  fill_edges(found, first, plan.edge_count(), std::span(result.maps).subspan(first_edge_map));
+                  std::vector<std::uint64_t> valid;
+                  for (const std::uint32_t p : found.valid) valid.push_back(first + p);
+                  for (std::size_t t = 0; t < tasks.size(); ++t) {
+                    tasks[t].fill(found.margins.data() + forest.first_output(t) * count, count, valid, result.maps);
+                  }
+                  writing.add(watch.seconds());
+                });
 
   count_status(result);
-  const double spent = timed.seconds() + features_seconds.value() + trees_seconds.value();
-  const double share = spent > 0 ? loop.seconds() / spent : 0.0;
-  result.seconds.read = timed.seconds() * share;
-  result.seconds.features = features_seconds.value() * share;
-  result.seconds.trees = trees_seconds.value() * share;
+  StageSeconds spent;
+  for (const engine::TileWork& work : works) {
+    spent.features += work.background_seconds() + work.features_seconds();
+    spent.trees += work.rank_seconds() + work.trees_seconds();
+  }
+  spent.trees += writing.value();
+  spent.read = timed.seconds();
+  const double all = spent.read + spent.features + spent.trees;
+  const double share = all > 0 ? loop.seconds() / all : 0.0;
+  result.seconds.read = spent.read * share;
+  result.seconds.features = spent.features * share;
+  result.seconds.trees = spent.trees * share;
   result.seconds.total = total.seconds();
   return result;
 }

@@ -88,12 +88,14 @@ TaskMaps::TaskMaps(const Task& task, std::size_t feature_count, std::uint64_t pi
   }
 }
 
-void TaskMaps::fill(std::span<const float> features, std::span<const std::uint64_t> pixels,
+void TaskMaps::fill(const float* margins, std::size_t stride, std::span<const std::uint64_t> pixels,
                     std::vector<Map>& maps) const {
   const std::size_t rows = pixels.size();
   if (rows == 0) return;
   std::vector<float> values(rows * outputs_);
-  task_.booster.margins(features, rows, values, rounds_);
+  for (std::size_t i = 0; i < outputs_; ++i) {
+    for (std::size_t row = 0; row < rows; ++row) values[row * outputs_ + i] = margins[i * stride + row];
+  }
   task_.booster.transform(values, rows);
   if (logit_) {
     for (float& value : values) value = 1.0F / (1.0F + std::exp(-value));

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "elver/maps.hpp"
+#include "engine/codes.hpp"
 
 namespace elver {
 
@@ -17,9 +18,13 @@ class TaskMaps {
   TaskMaps(const Task& task, std::size_t feature_count, std::uint64_t pixels, std::vector<Map>& maps,
            std::vector<std::string>& notes);
 
-  /// Predicts `pixels.size()` rows of features and puts each row's values at its pixel's place. Tiles touch different
-  /// pixels, so it may run side by side.
-  void fill(std::span<const float> features, std::span<const std::uint64_t> pixels, std::vector<Map>& maps) const;
+  /// What of the task's booster is run.
+  engine::BoosterRounds booster() const { return {&task_.booster, rounds_}; }
+
+  /// From margins, [output][stride], to the values of `pixels`, each at its pixel's place. Tiles touch different pixels,
+  /// so it may run side by side.
+  void fill(const float* margins, std::size_t stride, std::span<const std::uint64_t> pixels,
+            std::vector<Map>& maps) const;
 
  private:
   enum class Kind : std::uint8_t { values, classes };

@@ -1,6 +1,6 @@
 #include "elver/error.hpp"
 #include "elver/report.hpp"
-#include "maps/stopwatch.hpp"
+#include "types/stopwatch.hpp"
 #include "report/map_files.hpp"
 #include "report/run_json.hpp"
 

@@ -1,0 +1,65 @@
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+#include "background/poisson_window.hpp"
+#include "elver/background.hpp"
+#include "elver/core/power_law.hpp"
+#include "elver/engine.hpp"
+
+namespace elver {
+
+/// Pixels fitted together: short enough that everything of a block stays in the first-level cache, long enough for any
+/// vector register.
+inline constexpr std::size_t kBlock = 64;
+
+/// A quantity of a block of pixels.
+using Lane = float[kBlock];
+
+/// What is known of a block of pixels; an array a quantity, so that loops over pixels become vector instructions.
+struct EdgeBlock {
+  alignas(64) Lane counts, moment, spoiled;  // sums over the fit window; spoiled is NaN where a value is not finite
+  alignas(64) Lane q, r, log2_mean, variance, skew;  // Poisson
+  alignas(64) Lane scale, c0, c1, c2, level, slope, centre;
+  alignas(64) Lane amplitude;  // A: counts per channel at 1 eV
+  alignas(64) Lane chi, phi;
+  alignas(64) Lane background, lever, signal;  // sums over the signal window: b, b x, counts - b
+  alignas(64) Lane background_error, snr;
+  alignas(64) std::int32_t status[kBlock];  // PixelStatus
+
+  void set_curve(std::size_t p, const core::BackgroundCurve<float>& c) {
+    scale[p] = c.scale;
+    c0[p] = c.c0;
+    c1[p] = c.c1;
+    c2[p] = c.c2;
+    level[p] = c.level_variance;
+    slope[p] = c.slope_variance;
+    centre[p] = c.centre;
+  }
+};
+
+/// What the loops over a block need to know of an edge.
+struct EdgeView {
+  ChannelRange fit, signal;
+  const float* x = nullptr;  ///< log2(E/E0) of every channel; +infinity at E <= 0
+  double log2_e0 = 0;
+  const PoissonWindow* poisson = nullptr;  ///< null for another method
+  const BackgroundOptions* options = nullptr;
+};
+
+/// Some pixels of a tile, [first, first + count), count <= kBlock.
+struct TileBlock {
+  TileView tile;
+  std::size_t first = 0, count = 0;
+};
+
+// The two halves of a fit, compiled for every kind of vector register and chosen when the program runs; all give the
+// same bits. Between them stand the methods that are not poisson_ml.
+
+/// Sums over the fit window, and the Poisson fit where that is the method.
+void begin_fit(const EdgeView& edge, const TileBlock& pixels, EdgeBlock& block);
+/// From a curve to net counts, [channel][kBlock], and the results of each pixel. See EdgeFitter::fit.
+void end_fit(const EdgeView& edge, const TileBlock& pixels, ChannelRange checked, ChannelRange net_channels, float* net,
+             EdgeBlock& block, EdgeFit* fits);
+
+}  // namespace elver

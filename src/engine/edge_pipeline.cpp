@@ -1,0 +1,77 @@
+#include "engine/edge_pipeline.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "background/edge_fitter.hpp"
+#include "elver/error.hpp"
+#include "types/stopwatch.hpp"
+
+namespace elver::engine {
+namespace {
+
+/// Less than three standard errors of what the background alone would give there.
+bool absent(const EdgeFit& fit) {
+  constexpr float kSigmas = 3.0f;
+  return fit.signal < kSigmas * std::sqrt(fit.phi * fit.background + fit.background_error * fit.background_error);
+}
+
+/// What a pixel is, from what its edges are: a failure before an absent edge before ok; the lowest code of failures.
+PixelStatus worse(PixelStatus a, PixelStatus b) {
+  if (failed(a) != failed(b)) return failed(a) ? a : b;
+  return failed(a) ? std::min(a, b) : std::max(a, b);
+}
+
+}  // namespace
+
+EdgePipeline::EdgePipeline(const Model& model, const EnergyAxis& axis)
+    : channels_{std::numeric_limits<std::size_t>::max(), 0} {
+  if (model.edges.empty()) throw Error(ErrorKind::mismatch, "model \"" + model.name + "\"", "it has no edge");
+  for (const Edge& edge : model.edges) {
+    EdgeFitter fitter(axis, edge.fit, {edge.grid.start_ev, edge.grid.stop_ev}, model.background);
+    Featuriser featuriser(edge, axis, model.features);
+    const ChannelRange fit = fitter.fit_channels(), signal = fitter.signal_channels(), grid = featuriser.channels();
+    const ChannelRange net{std::min(signal.first, grid.first), std::max(signal.last, grid.last)};
+    channels_.first = std::min({channels_.first, fit.first, net.first});
+    channels_.last = std::max({channels_.last, fit.last, net.last});
+    feature_count_ += featuriser.count();
+    edges_.push_back({std::move(fitter), std::move(featuriser), net});
+  }
+}
+
+void EdgePipeline::extract(const TileView& tile, std::size_t first, std::size_t count, BlockFeatures& out) const {
+  out.features.resize(feature_count_ * kBlock);
+  out.fits.resize(edges_.size() * kBlock);
+  out.status.assign(kBlock, PixelStatus::ok);
+  bool usable[kBlock];
+  float* features = out.features.data();
+  for (std::size_t e = 0; e < edges_.size(); ++e) {
+    Stopwatch watch;
+    const EdgePlan& edge = edges_[e];
+    EdgeFit* const fits = out.fits.data() + e * kBlock;
+    out.net.resize(std::max(out.net.size(), edge.net.size() * kBlock));
+    edge.fitter.fit(tile, first, count, edge.net, edge.net, out.net.data(), fits);
+    out.background_seconds += watch.lap();
+    edge.featuriser.features_by_point(out.net.data(), edge.net.first, features, usable);
+    const std::vector<float>& line = edge.featuriser.absent();
+    for (std::size_t p = 0; p < count; ++p) {
+      if (fits[p].status == PixelStatus::ok && (!usable[p] || absent(fits[p]))) {
+        fits[p].status = PixelStatus::edge_absent;
+        for (std::size_t i = 0; i < line.size(); ++i) features[i * kBlock + p] = line[i];
+      }
+      out.status[p] = worse(out.status[p], fits[p].status);
+    }
+    features += line.size() * kBlock;
+    out.features_seconds += watch.lap();
+  }
+  for (std::size_t p = 0; p < count; ++p) {
+    if (!failed(out.status[p])) continue;
+    for (std::size_t f = 0; f < feature_count_; ++f) {
+      out.features[f * kBlock + p] = std::numeric_limits<float>::quiet_NaN();
+    }
+  }
+}
+
+}  // namespace elver::engine

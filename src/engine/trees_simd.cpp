@@ -1,0 +1,228 @@
+// Compiled once for every target: foreach_target.h includes this file again and again.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "engine/trees_simd.cpp"
+#define HWY_WANT_AVX3_DL
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include <algorithm>
+
+#include "engine/kernels.hpp"
+
+HWY_BEFORE_NAMESPACE();
+namespace elver::engine::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+#if HWY_ARCH_X86_64 && HWY_TARGET <= HWY_AVX3_DL
+
+/// Every inner node's answer for 64 pixels is one compare and 64 bits. Eight trees lie side by side in a register, and
+/// which way a pixel turns on each level is chosen from the answers of that level's nodes by the turns before.
+template <std::size_t kDepth>
+void find_turns(const std::uint64_t* masks, std::uint64_t (*turns)[TreeGroup::kTrees]) {
+  constexpr std::size_t kWide = std::size_t{1} << (kDepth - 1);
+  __m512i turn[kDepth], x[kWide];
+  const auto answer = [masks](std::size_t slot) { return _mm512_load_si512(masks + slot * TreeGroup::kTrees); };
+  const auto choose = [](__m512i right_where, __m512i right, __m512i left) {
+    return _mm512_ternarylogic_epi64(right_where, right, left, 0xCA);
+  };
+  turn[0] = answer(0);
+  for (std::size_t d = 1; d < kDepth; ++d) {
+    const std::size_t first = (std::size_t{1} << d) - 1;
+    for (std::size_t j = 0; j < std::size_t{1} << (d - 1); ++j) {
+      x[j] = choose(turn[d - 1], answer(first + 2 * j + 1), answer(first + 2 * j));
+    }
+    for (std::size_t l = d - 1; l-- > 0;) {
+      for (std::size_t j = 0; j < std::size_t{1} << l; ++j) x[j] = choose(turn[l], x[2 * j + 1], x[2 * j]);
+    }
+    turn[d] = x[0];
+  }
+  for (std::size_t d = 0; d < kDepth; ++d) _mm512_store_si512(turns[d], turn[d]);
+}
+
+/// Four bytes of 64 values, lowest first, to 64 values of 32 bits: pixel 16 l + 4 f + i is at out[f], lane 4 l + i.
+inline void join_bytes(__m512i b0, __m512i b1, __m512i b2, __m512i b3, __m512i* out) {
+  const __m512i low01 = _mm512_unpacklo_epi8(b0, b1), high01 = _mm512_unpackhi_epi8(b0, b1);
+  const __m512i low23 = _mm512_unpacklo_epi8(b2, b3), high23 = _mm512_unpackhi_epi8(b2, b3);
+  out[0] = _mm512_unpacklo_epi16(low01, low23);
+  out[1] = _mm512_unpackhi_epi16(low01, low23);
+  out[2] = _mm512_unpacklo_epi16(high01, high23);
+  out[3] = _mm512_unpackhi_epi16(high01, high23);
+}
+
+/// 64 bytes of a plane at 8-bit places.
+template <std::size_t kDepth>
+__m512i look_up(const std::uint8_t* plane, __m512i place) {
+  if constexpr (kDepth <= 6) return _mm512_permutexvar_epi8(place, _mm512_loadu_si512(plane));
+  const __m512i low =
+      _mm512_permutex2var_epi8(_mm512_loadu_si512(plane), place, _mm512_loadu_si512(plane + 64 % (1U << kDepth)));
+  if constexpr (kDepth == 7) return low;
+  const __m512i high = _mm512_permutex2var_epi8(_mm512_loadu_si512(plane + 128 % (1U << kDepth)), place,
+                                                _mm512_loadu_si512(plane + 192 % (1U << kDepth)));
+  return _mm512_mask_mov_epi8(low, _mm512_movepi8_mask(place), high);
+}
+
+/// The leaves that 64 pixels reach in one tree, added to their sums (in join_bytes' order).
+template <std::size_t kDepth>
+void add_leaves(const PackedForest& forest, const TreeGroup& group, std::size_t tree, const TreeScratch& scratch,
+                float* sums) {
+  const auto turned = [&](std::size_t level) { return _cvtu64_mask64(scratch.turns[level][tree]); };
+  __m512i low = _mm512_setzero_si512(), high = _mm512_setzero_si512();
+  for (std::size_t level = 0; level < kDepth; ++level) {
+    const std::size_t bit = kDepth - 1 - level;
+    __m512i& byte = bit < 8 ? low : high;
+    byte = _mm512_mask_add_epi8(byte, turned(level), byte, _mm512_set1_epi8(static_cast<char>(1U << bit % 8)));
+  }
+  __m512i place[4];
+  if constexpr (kDepth > 8) join_bytes(low, high, _mm512_setzero_si512(), _mm512_setzero_si512(), place);
+  for (std::size_t k = 0; k < group.values[tree]; ++k) {
+    __m512 value[4];
+    if constexpr (kDepth <= 8) {
+      constexpr std::size_t kPlane = kDepth <= 6 ? 64 : std::size_t{1} << kDepth;
+      const std::uint8_t* const planes = forest.planes.data() + group.planes[tree] + k * 4 * kPlane;
+      __m512i bits[4];
+      join_bytes(look_up<kDepth>(planes, low), look_up<kDepth>(planes + kPlane, low),
+                 look_up<kDepth>(planes + 2 * kPlane, low), look_up<kDepth>(planes + 3 * kPlane, low), bits);
+      for (std::size_t f = 0; f < 4; ++f) value[f] = _mm512_castsi512_ps(bits[f]);
+    } else {
+      const float* const leaves = forest.leaves.data() + group.leaves[tree] + (k << kDepth);
+      for (std::size_t f = 0; f < 4; ++f) value[f] = _mm512_i32gather_ps(place[f], leaves, 4);
+    }
+    float* const sum = sums + (group.output[tree] + k) * kForestBlock;
+    for (std::size_t f = 0; f < 4; ++f) {
+      _mm512_store_ps(sum + 16 * f, _mm512_add_ps(_mm512_load_ps(sum + 16 * f), value[f]));
+    }
+  }
+}
+
+template <std::size_t kDepth>
+void add_group(const PackedForest& forest, const TreeGroup& group, const std::uint8_t* codes, float* sums,
+               TreeScratch& scratch) {
+  const PackedNode* node = forest.nodes.data() + group.nodes[0];
+  const PackedNode* const last = forest.nodes.data() + group.nodes[TreeGroup::kTrees];
+  std::uint64_t* const masks = scratch.masks;
+  const auto ask = [codes, masks](const PackedNode& n) {
+    const __m512i least = _mm512_set1_epi8(static_cast<char>(n.code));
+    masks[n.place] = _cvtmask64_u64(_mm512_cmple_epu8_mask(least, _mm512_load_si512(codes + n.codes)));
+  };
+  for (; last - node >= 4; node += 4) {
+    ask(node[0]);
+    ask(node[1]);
+    ask(node[2]);
+    ask(node[3]);
+  }
+  for (; node != last; ++node) ask(*node);
+  find_turns<kDepth>(scratch.masks, scratch.turns);
+  for (std::size_t tree = 0; tree < group.trees; ++tree) add_leaves<kDepth>(forest, group, tree, scratch, sums);
+}
+
+/// Where pixel p's sum lies.
+inline std::size_t place_of(std::size_t p) { return p / 4 % 4 * 16 + p / 16 * 4 + p % 4; }
+
+#else
+
+/// Bytes of 0 and 255 in place of bits, one tree after the other, as many pixels at a time as a register has bytes.
+using Bytes = hn::ScalableTag<std::uint8_t>;
+using Byte = hn::Vec<Bytes>;
+
+inline Byte choose(Byte right_where, Byte right, Byte left) {
+#if HWY_TARGET <= HWY_AVX3
+  return hn::IfVecThenElse(right_where, right, left);
+#else
+  return hn::IfThenElse(hn::MaskFromVec(right_where), right, left);
+#endif
+}
+
+/// Leads pixels [first, first + Lanes) to their leaves: the low and the high byte of each place.
+template <std::size_t kDepth>
+void find_places(const PackedForest& forest, const TreeGroup& group, std::size_t tree, const std::uint8_t* codes,
+                 std::uint8_t* answers, std::uint8_t* low, std::uint8_t* high) {
+  const Bytes d;
+  const std::size_t lanes = hn::Lanes(d);
+  const PackedNode* const last = forest.nodes.data() + group.nodes[tree + 1];
+  for (const PackedNode* node = forest.nodes.data() + group.nodes[tree]; node != last; ++node) {
+    const Byte code = hn::Load(d, codes + node->codes);
+    const auto right = hn::Eq(hn::Max(code, hn::Set(d, node->code)), code);
+    hn::Store(hn::VecFromMask(d, right), d, answers + node->place / TreeGroup::kTrees * lanes);
+  }
+  Byte turn[kDepth], x[std::size_t{1} << (kDepth - 1)];
+  const auto answer = [&](std::size_t slot) { return hn::Load(d, answers + slot * lanes); };
+  turn[0] = answer(0);
+  for (std::size_t level = 1; level < kDepth; ++level) {
+    const std::size_t start = (std::size_t{1} << level) - 1;
+    for (std::size_t j = 0; j < std::size_t{1} << (level - 1); ++j) {
+      x[j] = choose(turn[level - 1], answer(start + 2 * j + 1), answer(start + 2 * j));
+    }
+    for (std::size_t l = level - 1; l-- > 0;) {
+      for (std::size_t j = 0; j < std::size_t{1} << l; ++j) x[j] = choose(turn[l], x[2 * j + 1], x[2 * j]);
+    }
+    turn[level] = x[0];
+  }
+  Byte low_bits = hn::Zero(d), high_bits = hn::Zero(d);
+  for (std::size_t level = 0; level < kDepth; ++level) {
+    const std::size_t bit = kDepth - 1 - level;
+    Byte& bits = bit < 8 ? low_bits : high_bits;
+    bits = hn::Or(bits, hn::And(turn[level], hn::Set(d, static_cast<std::uint8_t>(1U << bit % 8))));
+  }
+  hn::Store(low_bits, d, low);
+  hn::Store(high_bits, d, high);
+}
+
+template <std::size_t kDepth>
+void add_group(const PackedForest& forest, const TreeGroup& group, const std::uint8_t* codes, float* sums,
+               TreeScratch& scratch) {
+  alignas(64) std::uint8_t low[kForestBlock], high[kForestBlock];
+  auto* const answers = reinterpret_cast<std::uint8_t*>(scratch.masks);
+  for (std::size_t tree = 0; tree < group.trees; ++tree) {
+    for (std::size_t p = 0; p < kForestBlock; p += hn::Lanes(Bytes())) {
+      find_places<kDepth>(forest, group, tree, codes + p, answers, low + p, high + p);
+    }
+    const hn::ScalableTag<float> df;
+    const hn::RebindToSigned<decltype(df)> di;
+    const hn::Rebind<std::uint8_t, decltype(df)> d8;
+    for (std::size_t k = 0; k < group.values[tree]; ++k) {
+      const float* const leaves = forest.leaves.data() + group.leaves[tree] + (k << kDepth);
+      float* const sum = sums + (group.output[tree] + k) * kForestBlock;
+      for (std::size_t p = 0; p < kForestBlock; p += hn::Lanes(df)) {
+        auto place = hn::PromoteTo(di, hn::Load(d8, low + p));
+        if constexpr (kDepth > 8) place = hn::Add(place, hn::ShiftLeft<8>(hn::PromoteTo(di, hn::Load(d8, high + p))));
+        hn::Store(hn::Add(hn::Load(df, sum + p), hn::GatherIndex(df, leaves, place)), df, sum + p);
+      }
+    }
+  }
+}
+
+inline std::size_t place_of(std::size_t p) { return p; }
+
+#endif
+
+void sum_trees(const PackedForest& forest, const std::uint8_t* codes, float* margins, TreeScratch& scratch) {
+  for (std::size_t output = 0; output < forest.output_count(); ++output) {
+    std::fill_n(margins + output * kForestBlock, kForestBlock, forest.base[output]);
+  }
+  using AddGroup = void (*)(const PackedForest&, const TreeGroup&, const std::uint8_t*, float*, TreeScratch&);
+  static constexpr AddGroup kAddGroup[] = {add_group<1>, add_group<2>, add_group<3>, add_group<4>, add_group<5>,
+                                           add_group<6>, add_group<7>, add_group<8>, add_group<9>, add_group<10>};
+  for (const TreeGroup& group : forest.groups) kAddGroup[group.depth - 1](forest, group, codes, margins, scratch);
+  for (std::size_t output = 0; output < forest.output_count(); ++output) {
+    float* const sums = margins + output * kForestBlock;
+    float ordered[kForestBlock];
+    for (std::size_t p = 0; p < kForestBlock; ++p) ordered[p] = sums[place_of(p)];
+    std::copy_n(ordered, kForestBlock, sums);
+  }
+}
+
+}  // namespace elver::engine::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace elver::engine {
+
+HWY_EXPORT(sum_trees);
+
+void sum_trees(const PackedForest& forest, const std::uint8_t* codes, float* margins, TreeScratch& scratch) {
+  HWY_DYNAMIC_DISPATCH(sum_trees)(forest, codes, margins, scratch);
+}
+
+}  // namespace elver::engine
+#endif

@@ -1,0 +1,188 @@
+#include <gtest/gtest.h>
+#include <hwy/targets.h>
+
+#include <cmath>
+#include <cstring>
+#include <map>
+
+#include "engine/forest_runner.hpp"
+#include "forest/forest.hpp"
+#include "random_booster.hpp"
+#include "train/forest_check.hpp"
+
+// Contracts: whatever vector registers the machine has, the engine gives the plain path's bits.
+namespace elver {
+namespace {
+
+using namespace elver::test;
+using namespace elver::engine;
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+/// Runs `work` once for every kind of vector register that this machine has.
+template <class Work>
+void for_every_target(Work&& work) {
+  for (std::int64_t rest = hwy::SupportedTargets(); rest != 0; rest &= rest - 1) {
+    const std::int64_t target = rest & -rest;
+    hwy::SetSupportedTargetsForTest(target);
+    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+    SCOPED_TRACE(hwy::TargetName(target));
+    work();
+  }
+  hwy::SetSupportedTargetsForTest(0);
+  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+}
+
+/// [row][feature] to [feature][row].
+std::vector<float> turned(const std::vector<float>& rows, std::size_t count, std::size_t width) {
+  std::vector<float> out(rows.size());
+  for (std::size_t r = 0; r < count; ++r) {
+    for (std::size_t f = 0; f < width; ++f) out[f * count + r] = rows[r * width + f];
+  }
+  return out;
+}
+
+std::string bits(float x) {
+  std::uint32_t b = 0;
+  std::memcpy(&b, &x, sizeof b);
+  return std::to_string(x) + "/" + std::to_string(b);
+}
+
+/// The runner's margins of `rows` trying rows against Booster::margins, bit for bit, on every target.
+void expect_same_margins(const std::vector<Booster>& boosters, std::size_t rows, std::size_t rounds = 0) {
+  const std::vector<float> x = trying_rows(boosters[0], rows, 7);
+  const std::size_t width = boosters[0].feature_count();
+  const std::vector<float> by_feature = turned(x, rows, width);
+  std::vector<BoosterRounds> runs;
+  for (const Booster& booster : boosters) runs.push_back({&booster, rounds});
+  const ForestRunner runner(runs, Missing::possible);
+  ForestRunner::Workspace work(runner);
+  for_every_target([&] {
+    std::vector<float> out(runner.output_count() * rows, -1.0F);
+    runner.run(by_feature.data(), rows, rows, work, out.data(), rows);
+    for (std::size_t b = 0; b < boosters.size(); ++b) {
+      const std::size_t outputs = boosters[b].output_count();
+      std::vector<float> expected(rows * outputs);
+      boosters[b].margins(x, rows, expected, rounds);
+      std::size_t wrong = 0;
+      for (std::size_t r = 0; r < rows; ++r) {
+        for (std::size_t k = 0; k < outputs; ++k) {
+          const float got = out[(runner.first_output(b) + k) * rows + r];
+          if (std::memcmp(&got, &expected[r * outputs + k], sizeof got) == 0) continue;
+          if (wrong++ == 0)
+            ADD_FAILURE() << "row " << r << ": " << bits(got) << ", not " << bits(expected[r * outputs + k]);
+        }
+      }
+      EXPECT_EQ(wrong, 0u);
+    }
+  });
+}
+
+TEST(Rank, IsTheNumberOfThresholdsNotAboveAndSoDecidesAsTheComparisonDoes) {
+  const RandomBooster wanted{.features = 4, .trees = 60, .odd_thresholds = true, .seed = 3};
+  const Booster booster = random_booster(wanted);
+  const BoosterRounds run{&booster, 0};
+  std::vector<std::vector<NodeCode>> places;
+  const CodeTable table = make_codes({&run, 1}, Missing::never, places);
+  const std::vector<float> x = trying_rows(booster, 200, 5);
+  const Booster::Forest& forest = booster.forest();
+  std::size_t compared = 0;
+  for (const forest::Tree& tree : forest.trees) {
+    for (std::uint32_t i = 0; i < tree.node_count; ++i) {
+      const forest::Node& node = forest.nodes[tree.first_node + i];
+      if (node.left == static_cast<std::int32_t>(i) - 1) continue;
+      const NodeCode& place = places[0][tree.first_node + i];
+      ASSERT_EQ(table.rows[place.row].feature, node.index());
+      ASSERT_GE(place.code, 1);
+      for (const float value : x) {
+        if (std::isnan(value)) continue;
+        ASSERT_EQ(code_of(table, place.row, value) >= place.code, !(value < node.threshold))
+            << value << " against " << node.threshold;
+        ++compared;
+      }
+    }
+  }
+  EXPECT_GT(compared, 100000u);
+}
+
+TEST(Rank, EveryTargetGivesThePlainCode) {
+  for (const std::size_t thresholds : {1, 5, 62, 63, 64, 127, 128, 191, 192, 254, 255, 300, 700}) {
+    const RandomBooster wanted{
+        .features = 3, .trees = 150, .thresholds = thresholds, .odd_thresholds = thresholds == 5};
+    const Booster booster = random_booster(wanted);
+    const BoosterRounds run{&booster, 0};
+    std::vector<std::vector<NodeCode>> places;
+    for (const Missing missing : {Missing::never, Missing::possible}) {
+      const CodeTable table = make_codes({&run, 1}, missing, places);
+      std::size_t most = 0;
+      for (const CodeRow& row : table.rows) most = std::max<std::size_t>(most, row.count);
+      EXPECT_LE(most, CodeTable::kMostThresholds);
+      constexpr std::size_t kCount = 64 * 20;
+      std::vector<float> x = turned(trying_rows(booster, kCount, 9), kCount, 3);
+      if (missing == Missing::never) {
+        for (float& value : x) value = std::isnan(value) ? 0.25F : value;
+      }
+      std::vector<std::uint8_t> codes(table.rows.size() * kForestBlock);
+      for_every_target([&] {
+        std::size_t wrong = 0;
+        for (std::size_t first = 0; first < kCount; first += kForestBlock) {
+          rank_rows(table, 0, table.rows.size(), x.data() + first, kCount, codes.data());
+          for (std::size_t row = 0; row < table.rows.size(); ++row) {
+            for (std::size_t p = 0; p < kForestBlock; ++p) {
+              const float value = x[table.rows[row].feature * kCount + first + p];
+              wrong += codes[row * kForestBlock + p] != code_of(table, row, value) ? 1 : 0;
+            }
+          }
+        }
+        EXPECT_EQ(wrong, 0u) << thresholds << " thresholds";
+      });
+    }
+  }
+}
+
+// Thresholds so close that their 16-bit keys are equal, far away ones beside them: the keys decide nothing.
+TEST(Rank, ThresholdsThatShareAKeyAreToldApart) {
+  std::vector<json> trees;
+  float t = 0.5F;
+  for (int i = 0; i < 20; ++i, t = std::nextafter(t, 1.0F)) trees.push_back(stump(t, 1, 2));
+  trees.push_back(stump(1e30F, 1, 2));
+  expect_same_margins({booster_of(document(trees))}, 500);
+}
+
+TEST(Forest, EveryTargetAndDepthGivesThePlainMargins) {
+  for (std::size_t depth = 1; depth <= 11; ++depth) {  // 11: walked plainly
+    SCOPED_TRACE(depth);
+    const RandomBooster wanted{.features = 20, .trees = 21, .depth = depth, .seed = static_cast<std::uint32_t>(depth)};
+    expect_same_margins({random_booster(wanted)}, 333);
+  }
+}
+
+TEST(Forest, EveryNumberOfPixels) {
+  const Booster booster = random_booster({.features = 9, .trees = 30});
+  for (const std::size_t rows : {1, 2, 31, 32, 33, 63, 64, 65, 128, 1023, 1025}) expect_same_margins({booster}, rows);
+}
+
+TEST(Forest, EveryKindOfBooster) {
+  expect_same_margins({random_booster({.outputs = 4, .seed = 5})}, 300);
+  expect_same_margins({random_booster({.outputs = 3, .vector_leaves = true, .seed = 6})}, 300);
+  expect_same_margins({random_booster({.depth = 9, .outputs = 2, .vector_leaves = true, .seed = 7})}, 300);
+  expect_same_margins({random_booster({.dart = true, .seed = 8})}, 300);
+  expect_same_margins({random_booster({.categorical = true, .seed = 9})}, 300);
+  expect_same_margins({random_booster({.odd_thresholds = true, .seed = 10})}, 300);
+  expect_same_margins({random_booster({.features = 2, .trees = 200, .thresholds = 900, .seed = 11})}, 300);
+  expect_same_margins({booster_of(document({leaf(0.25F), stump(0.5F, 1, 2), leaf(-3.0F)}))}, 100);
+  expect_same_margins({Booster()}, 3);
+}
+
+TEST(Forest, SeveralBoostersRunTogetherAndStopAtTheirRounds) {
+  std::vector<Booster> boosters;
+  boosters.push_back(random_booster({.outputs = 4, .seed = 5}));
+  boosters.push_back(random_booster({.depth = 11, .seed = 6}));  // the plain walk among the packed
+  boosters.push_back(random_booster({.depth = 3, .seed = 7}));
+  expect_same_margins(boosters, 130);
+  expect_same_margins(boosters, 130, 1);
+  expect_same_margins(boosters, 130, 13);
+}
+
+}  // namespace
+}  // namespace elver
