@@ -301,7 +301,7 @@ TEST(Overlap, PlantedOnDifferentGridsIsFound) {
 // The level: with independent maps, p <= 0.05 in one of twenty. A binomial of 200 with 0.05 exceeds 20 once in a
 // thousand.
 TEST(Overlap, IndependentSmoothMapsAreNotFound) {
-  int found = 0, rank_found = 0, shuffle_found = 0;
+  int found = 0, rank_found = 0, shuffle_found = 0, covered = 0, covered_as_independent = 0;
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
     const SmoothField f(2 * seed + 1, 0.12), g(2 * seed + 2, 0.12);
     const PlacedMap a = filled(map_of(12, 16), f), b = filled(map_of(10, 20), g);
@@ -309,6 +309,8 @@ TEST(Overlap, IndependentSmoothMapsAreNotFound) {
     const Overlap& overlap = result.overlaps[0];
     found += overlap.at.p_value.value() <= 0.05 ? 1 : 0;
     rank_found += overlap.rank_correlation_p_value.value() <= 0.05 ? 1 : 0;
+    covered += overlap.at.correlated_low <= 1 && overlap.at.correlated_high >= 1;
+    covered_as_independent += overlap.at.odds_ratio_low <= 1 && overlap.at.odds_ratio_high >= 1;
     // What a null of shuffled pixels would say.
     std::mt19937_64 random(seed);
     std::vector<float> shuffled = result.maps[1].values;
@@ -325,7 +327,11 @@ TEST(Overlap, IndependentSmoothMapsAreNotFound) {
   }
   EXPECT_LE(found, 20);
   EXPECT_LE(rank_found, 20);
-  EXPECT_GT(shuffle_found, 40);  // a shuffle breaks the fields' smoothness, and finds what is not there
+  EXPECT_GT(shuffle_found, 30);  // a shuffle breaks the fields' smoothness, and finds what is not there
+  EXPECT_GE(covered, 180);       // of the true odds ratio, 1, by intervals of 95 %
+  EXPECT_LT(covered_as_independent, 150);
+  RecordProperty("covered", covered);
+  RecordProperty("covered_as_independent", covered_as_independent);
   RecordProperty("found", found);
   RecordProperty("rank_found", rank_found);
   RecordProperty("shuffle_found", shuffle_found);
@@ -359,6 +365,12 @@ TEST(Overlap, ConstantOrEmptyMapIsSaidSo) {
   const OverlayResult nothing = laid({varied, empty});
   EXPECT_EQ(nothing.overlaps[0].n, 0U);
   EXPECT_THAT(nothing.overlaps[0].note, StartsWith("too few"));
+}
+
+TEST(Overlay, KeepsToTheMemoryAllowed) {
+  const std::vector<PlacedMap> maps{map_of(40, 70), map_of(50, 60)};
+  EXPECT_THAT(refusal_of(ErrorKind::resources, [&] { overlay(maps, {}, {.memory_bytes = 10'000}); }),
+              HasSubstr("--memory"));
 }
 
 TEST(Overlay, SameBitsWithAnyNumberOfThreads) {

@@ -57,7 +57,8 @@ struct OverlapAt {
   double jaccard = 0;                              ///< both / (both + only one); NaN where nothing is present
   double odds_ratio = 1;                           ///< 0.5 added to each cell (Haldane, Anscombe)
   double odds_ratio_low = 0, odds_ratio_high = 0;  ///< 95 %, as if pixels were independent (Woolf)
-  /// 95 %, wider by the spread that the shifts show: pixels of smooth maps tell less than independent ones.
+  /// 95 %, no narrower than the spread of the log odds ratio over the shifts: neighbours resemble each other, and the
+  /// interval above then covers the truth far too seldom.
   double correlated_low = 0, correlated_high = 0;
   std::optional<double> p_value;  ///< one-sided, for overlap; none where the pixels are too few to say
   double null_jaccard = 0;        ///< mean over the shifts: what chance alone would give
@@ -98,7 +99,7 @@ struct OverlayResult {
 /// deviation.
 ///
 /// Throws Error{usage} for fewer than two or too many maps, Error{mismatch} where they have no area in common or axes
-/// that cannot be compared.
+/// that cannot be compared, Error{resources} where the memory allowed is not enough.
 OverlayResult overlay(std::span<const PlacedMap> maps, const OverlayOptions& options, const RunContext& context);
 
 /// The threshold that splits values with the largest variance between the two parts (N. Otsu, IEEE Trans. SMC 9 (1979)

@@ -15,7 +15,8 @@ constexpr std::uint64_t kFewestPixels = 20;  ///< with a value in both maps
 constexpr std::uint64_t kFewestPresent = 5;  ///< and as many absent, in either map
 constexpr std::size_t kFewestShifts = 20;    ///< the smallest p-value is one over their number
 constexpr double kTie = 1e-9;                ///< measures that differ by rounding are equal
-constexpr std::size_t kCurvePoints = 19;     ///< thresholds tried, at the quantiles 0.05 to 0.95
+constexpr double kNormal95 = 1.959963984540054;
+constexpr std::size_t kCurvePoints = 19;  ///< thresholds tried, at the quantiles 0.05 to 0.95
 
 std::uint64_t pixels_of(const PresenceTable& t) { return t.both + t.only_first + t.only_second + t.neither; }
 
@@ -35,6 +36,7 @@ bool counts(std::uint64_t pairs, std::uint64_t observed) { return 2 * pairs >= o
 struct Chance {
   std::uint64_t shifts = 0, as_much = 0;  ///< beside the observed one
   double squares = 0, jaccards = 0;       ///< sums over them
+  double log_odds_squares = 0;
   double p_value() const { return static_cast<double>(1 + as_much) / static_cast<double>(1 + shifts); }
   double mean(double sum) const { return shifts > 0 ? sum / static_cast<double>(shifts) : 0; }
   void add(double measure, double observed) {
@@ -52,6 +54,8 @@ Chance chance_of(const std::vector<PresenceTable>& tables) {
     if (!counts(pixels_of(tables[s]), n)) continue;
     chance.add(excess_of(tables[s]), observed);
     const std::uint64_t any = pixels_of(tables[s]) - tables[s].neither;
+    const double log_odds = std::log(measured(tables[s]).odds_ratio);
+    chance.log_odds_squares += log_odds * log_odds;
     chance.jaccards += any > 0 ? static_cast<double>(tables[s].both) / static_cast<double>(any) : 0;
   }
   return chance;
@@ -94,9 +98,11 @@ OverlapAt overlap_at(const ShiftNull& null, float first, float second, std::uint
   const Chance chance = chance_of(tables);
   *shifts = chance.shifts;
   at.null_jaccard = chance.mean(chance.jaccards);
-  const double wider = std::sqrt(std::max(1.0, chance.mean(chance.squares)));
-  at.correlated_low = at.odds_ratio * std::pow(at.odds_ratio_low / at.odds_ratio, wider);
-  at.correlated_high = at.odds_ratio * std::pow(at.odds_ratio_high / at.odds_ratio, wider);
+  // No narrower than the spread of the shifts: by itself the formula knows nothing of neighbours.
+  const double half = std::max(std::log(at.odds_ratio_high / at.odds_ratio),
+                               kNormal95 * std::sqrt(chance.mean(chance.log_odds_squares)));
+  at.correlated_low = at.odds_ratio * std::exp(-half);
+  at.correlated_high = at.odds_ratio * std::exp(half);
   if (refusal(pixels_of(at.table), chance.shifts).empty() && refusal(at.table).empty()) at.p_value = chance.p_value();
   return at;
 }
@@ -144,7 +150,7 @@ void correlate(const ShiftNull& null, std::uint64_t n, Overlap& out) {
 }  // namespace
 
 OverlapAt measured(const PresenceTable& t) {
-  constexpr double kAdded = 0.5, kNormal95 = 1.959963984540054;
+  constexpr double kAdded = 0.5;
   OverlapAt out;
   out.table = t;
   const std::uint64_t any = t.both + t.only_first + t.only_second;

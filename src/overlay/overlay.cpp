@@ -38,6 +38,17 @@ void check(std::span<const PlacedMap> maps, const OverlayOptions& options) {
   }
 }
 
+/// What the grid and the shifts of one pair need at once.
+void check_memory(std::uint64_t pixels, std::size_t maps, const RunContext& context) {
+  constexpr std::uint64_t kPairBytes = 90;  // per pixel: ranks and masks, mirrored ones three times as wide
+  const std::uint64_t needed = pixels * (maps * sizeof(float) + kPairBytes);
+  if (context.memory_bytes == 0 || needed <= context.memory_bytes) return;
+  throw Error(ErrorKind::resources, "not enough memory",
+              text("an overlay of %llu pixels needs %llu bytes", static_cast<unsigned long long>(pixels),
+                   static_cast<unsigned long long>(needed)),
+              "Raise --memory");
+}
+
 /// The threshold of a map on the common grid; says so where there is nothing to choose from.
 double threshold_of(const Map& map, std::optional<double> given, std::vector<std::string>& notes) {
   const auto [least, most] = std::minmax_element(map.values.begin(), map.values.end(), [](float a, float b) {
@@ -63,6 +74,7 @@ OverlayResult overlay(std::span<const PlacedMap> maps, const OverlayOptions& opt
   OverlayResult out;
   const std::vector<Affine> places = index_to_place(maps, options.field);
   std::tie(out.rows, out.columns) = common_grid(maps, places);
+  check_memory(out.rows.size * out.columns.size, maps.size(), context);
   for (std::size_t m = 0; m < maps.size(); ++m) {
     context.check_interrupt();
     Map map = maps[m].map;

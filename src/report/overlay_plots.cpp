@@ -140,8 +140,7 @@ double draw_curves(Canvas& canvas, double top, const OverlayResult& result, Over
     const double used = std::floor(x.at(result.thresholds[k]));
     for (const Scale* y : {&jaccard, &odds}) {
       draw_frame(canvas, {frame.low, frame.high, frame.from, frame.to}, *y,
-                 y == &jaccard ? "Jaccard index (dashed: by chance)"
-                               : "odds ratio (band: 95 %, smoothness of the maps allowed for)");
+                 y == &jaccard ? "Jaccard index (dashed: by chance)" : "odds ratio (band: 95 %)");
       canvas.line({{used + 0.5, y->from}, {used + 0.5, y->to}}, 1, kFaint, Canvas::Stroke::dashed);
     }
     const auto jaccard_of = [](const OverlapAt& at) { return at.jaccard; };
@@ -157,7 +156,10 @@ double draw_curves(Canvas& canvas, double top, const OverlayResult& result, Over
     draw_x_labels(canvas, x, second + kHeight, "threshold of " + result.maps[k].name);
   }
   const double y = second + kHeight + 68;
-  canvas.text(0, y, "full dots: p \xE2\x89\xA4 0.05, one-sided; the upright line: the threshold used", kNote, kFaint);
+  canvas.text(0, y,
+              "full dots: p \xE2\x89\xA4 0.05, one-sided; upright line: the threshold used; intervals allow for "
+              "neighbours that resemble each other",
+              kNote, kFaint);
   return y + 20;
 }
 
