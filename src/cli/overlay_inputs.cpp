@@ -92,9 +92,8 @@ void detect_edge(const OverlayInputs& inputs, const Image& image, const std::str
   out.acquisition.map = placed(image, std::move(signal), words);
 }
 
-void map_model(const OverlayInputs& inputs, const Image& image, const std::string& words, OverlayMap& out,
-               const RunContext& context) {
-  const Model model = load_model(inputs.model);
+void map_model(const OverlayInputs& inputs, const Model& model, const Image& image, const std::string& words,
+               OverlayMap& out, const RunContext& context) {
   std::vector<std::uint8_t> mask;
   if (inputs.mask.automatic) mask = make_mask(image, inputs.mask, context);
   MapResult result = map_image(image, model, mask, context);
@@ -116,11 +115,13 @@ void make_map(const OverlayInputs& inputs, std::size_t index, OverlayMap& out, c
     throw Error(ErrorKind::usage, file.file + " holds a spectrum image", "nothing says what to make of it",
                 "Give --edge for the first file, --model and --map for the others");
   }
-  const std::unique_ptr<Image> image = open_input(file, context);
+  std::optional<Model> model;
+  if (!inputs.model.empty() && (!edge || file.auto_axis)) model = load_model(inputs.model);
+  const std::unique_ptr<Image> image = open_input(file, context, nullptr, model ? &*model : nullptr);
   if (edge) {
     detect_edge(inputs, *image, file.file, out, context);
   } else {
-    map_model(inputs, *image, file.file, out, context);
+    map_model(inputs, *model, *image, file.file, out, context);
   }
   out.computed["energy_axis"] = axis_json(image->energy());
   out.acquisition.place = scan_place(file.file);
@@ -155,6 +156,7 @@ void add_overlay_inputs(CLI::App& command, OverlayInputs& inputs) {
         ->add_option("--mark-" + letter, input.file.marks,
                      "FEATURE=ENERGY (eV) for its energy axis, as --mark elsewhere")
         ->allow_extra_args(false);
+    place->add_flag("--auto-axis-" + letter, input.file.auto_axis, "Put its energy axis right by the model's edges");
     place->add_option("--offset-ev-" + letter, input.file.open.offset_ev, "Energy of its channel 0 (eV)");
     place->add_option("--dispersion-ev-" + letter, input.file.open.dispersion_ev, "Its energy per channel (eV)");
     place->add_option("--dataset-" + letter, input.file.open.dataset, "Which image of its file, by id or title");
