@@ -16,7 +16,10 @@ using dm::Value;
 /// The numbers that name an image, joined: images of different files have different ones.
 std::string joined(const std::vector<double>& numbers) {
   std::string out;
-  for (const double number : numbers) out += (out.empty() ? "" : "-") + text("%.0f", number);
+  for (const double number : numbers) {
+    if (!out.empty()) out += '-';
+    out += text("%.0f", number);
+  }
   return out;
 }
 
