@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "elver/coregister.hpp"
 #include "elver/detect.hpp"
 #include "elver/image.hpp"
 #include "elver/io.hpp"
@@ -86,5 +87,9 @@ struct OverlayRecord {
 /// `out`, does not commit, and returns the text of overlay.json. Throws Error{output}, Error{interrupted}.
 std::string write_overlay(OutputSet& out, std::span<const PlacedMap> maps, const OverlayOptions& options,
                           const OverlayResult& result, const OverlayRecord& record, const RunContext& context);
+
+/// The first's picture in grey with the outlines of both fields; `labels` say which is which. Throws Error{output}.
+void draw_registration(const PlacedMap& picture, const Registration& registration,
+                       const std::vector<std::string>& labels, const std::filesystem::path& png);
 
 }  // namespace elver

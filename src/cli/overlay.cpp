@@ -4,6 +4,8 @@
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "cli/overlay_inputs.hpp"
+#include "elver/error.hpp"
 #include "elver/overlay.hpp"
 #include "elver/report.hpp"
 
@@ -11,7 +13,7 @@ namespace elver::cli {
 namespace {
 
 struct Options {
-  std::vector<std::string> maps;
+  OverlayInputs inputs;
   std::string out, colours = "paper";
   bool same_field = false;
   std::array<std::optional<double>, kLargestOverlay> thresholds;
@@ -42,27 +44,97 @@ void print_overlap(const OverlayResult& result, const Overlap& overlap) {
   std::printf("; the pixels are worth about %.3g independent ones\n", overlap.independent_pixels);
 }
 
+using Json = nlohmann::ordered_json;
+
+Json outline_json(const ScanPlace::Outline& o) { return {o.top, o.left, o.bottom, o.right}; }
+
+Json registration_json(const Registration& found, const std::string& letter) {
+  const Affine& t = found.to_first;
+  Json out{{"of", letter},
+           {"by", name_of(found.by)},
+           {"to_a", {{t.xx, t.xy, t.dx}, {t.yx, t.yy, t.dy}}},
+           {"field_a", outline_json(found.first)},
+           {"field_" + letter, outline_json(found.second)},
+           {"notes", found.notes}};
+  if (found.match) {
+    const PictureMatch& match = *found.match;
+    out["pictures"] = {{"shift_rows", match.dy},
+                       {"shift_columns", match.dx},
+                       {"scale", match.scale},
+                       {"scale_by_sizes", match.sizes_say},
+                       {"peak", match.peak},
+                       {"chance", match.chance},
+                       {"correlation", match.correlation}};
+  }
+  return out;
+}
+
+void print_registration(const Registration& found, const std::string& letter) {
+  const Affine& t = found.to_first;
+  std::printf("%s placed by %s: x %.5g x %+.5g, y %.5g y %+.5g (in the units of a)\n", letter.c_str(),
+              std::string(name_of(found.by)).c_str(), t.xx, t.dx, t.yy, t.dy);
+  if (found.match) {
+    const PictureMatch& match = *found.match;
+    std::printf(
+        "  its picture is shifted by %.2f rows and %.2f columns, scale %.4f (the pixel sizes say %.4f), peak "
+        "%.2f (unrelated pictures reach %.2f)\n",
+        match.dy, match.dx, match.scale, match.sizes_say, match.peak, match.chance);
+  }
+  for (const std::string& note : found.notes) std::printf("note: %s\n", note.c_str());
+}
+
+/// Whether the fields are to be laid over each other by more than the maps' own axes: something was given to do it by,
+/// or the files are acquisitions that say where they were taken.
+bool places_are_known(const Acquisition& first, const Acquisition& other) {
+  const auto knows = [](const Acquisition& a) {
+    return a.corners || a.picture || a.place.in_survey || a.place.stage_x_um;
+  };
+  return first.corners || other.corners || first.picture || other.picture || (knows(first) && knows(other));
+}
+
 void lay(const Options& options) {
   OverlayOptions overlay_options = options.overlay;
   overlay_options.field = options.same_field ? FieldOfView::same : FieldOfView::by_axes;
-  for (std::size_t m = 0; m < options.thresholds.size(); ++m) {
-    if (!options.thresholds[m]) continue;
-    overlay_options.thresholds.resize(m + 1);
-    overlay_options.thresholds[m] = options.thresholds[m];
-  }
+  overlay_options.thresholds.resize(kLargestOverlay);
+  std::copy(options.thresholds.begin(), options.thresholds.end(), overlay_options.thresholds.begin());
   const Run run(options.run);
+  std::vector<OverlayMap> made = overlay_maps(options.inputs, run.context());
+  overlay_options.thresholds.resize(made.size());
+  Json more{{"computed", Json::array()}, {"registration", Json::array()}};
+  std::vector<std::pair<std::string, Registration>> placed;
   std::vector<PlacedMap> maps;
-  for (const std::string& map : options.maps) maps.push_back(read_placed_map(map));
+  for (std::size_t m = 0; m < made.size(); ++m) {
+    const std::string letter(1, static_cast<char>('a' + m));
+    if (!overlay_options.thresholds[m]) overlay_options.thresholds[m] = made[m].threshold;
+    more["computed"].push_back(made[m].computed);
+    Acquisition& acquisition = made[m].acquisition;
+    if (m > 0 && !options.same_field && places_are_known(made[0].acquisition, acquisition)) {
+      placed.emplace_back(letter, coregister(made[0].acquisition, acquisition, run.context()));
+      acquisition.map.to_first = placed.back().second.to_first;
+      more["registration"].push_back(registration_json(placed.back().second, letter));
+    }
+    maps.push_back(acquisition.map);
+  }
   OutputSet out(options.out);
   const OverlayResult result = overlay(maps, overlay_options, run.context());
   OverlayRecord record;
   record.command_line = command_line();
   record.colours = overlay_colours_named(options.colours);
+  record.more_json = more.dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (made[0].acquisition.picture) {
+    for (const auto& [letter, found] : placed) {
+      if (found.by == RegisteredBy::stage) continue;
+      draw_registration(*made[0].acquisition.picture, found,
+                        {maps[0].source, maps[static_cast<std::size_t>(letter[0] - 'a')].source},
+                        out.stage("registration_" + letter + ".png"));
+    }
+  }
   const std::string json = write_overlay(out, maps, overlay_options, result, record, run.context());
   out.commit();
   if (options.run.json) {
     std::fputs(json.c_str(), stdout);
   } else if (!options.run.quiet) {
+    for (const auto& [letter, found] : placed) print_registration(found, letter);
     std::printf("common grid of %llu x %llu pixels\n", static_cast<unsigned long long>(result.rows.size),
                 static_cast<unsigned long long>(result.columns.size));
     for (const Overlap& overlap : result.overlaps) print_overlap(result, overlap);
@@ -77,10 +149,7 @@ void add_overlay(CLI::App& program) {
   CLI::App* command = program.add_subcommand(
       "overlay", "Lay maps of one field of view over each other; do they overlap by more than chance?");
   const auto options = std::make_shared<Options>();
-  command
-      ->add_option("MAPS", options->maps, "Two to four maps, each FILE.hspy:TITLE, or FILE.hspy where it holds one map")
-      ->required()
-      ->expected(2, static_cast<int>(kLargestOverlay));
+  add_overlay_inputs(*command, options->inputs);
   command->add_option("--out", options->out, "Folder for overlay.json, overlay.hspy and overlay.png")->required();
   command->add_flag("--same-field", options->same_field,
                     "All maps cover the rectangle of the first, whatever their axes say");
@@ -99,6 +168,8 @@ void add_overlay(CLI::App& program) {
   command->add_option("--seed", options->overlay.seed, "Seed of the shifts drawn")->capture_default_str();
   add_run(*command, options->run);
   command->footer(
+      "Example: elver overlay Si.dm3 TM.dm3 --edge Si_L --model nmc.elver --map probability_oxygen_vacancy --adf-a "
+      "Si-survey.dm3 --adf-b TM-survey.dm3 --out overlay\n"
       "Example: elver overlay silicon.hspy:signal_Si_L maps/maps.hspy:probability_oxygen_vacancy --same-field --out "
       "overlay");
   command->callback([options] { lay(*options); });
