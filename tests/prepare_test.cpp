@@ -341,6 +341,24 @@ TEST(AlignEdges, TwiceIsAsOnce) {
   EXPECT_LT(residual_of(left.offset_ev, std::vector<double>(72, 0.0)), 0.06);
 }
 
+// A record is whatever a file holds: nonsense in it is nothing that was done.
+TEST(Prepare, NonsenseInARecordIsNoRecord) {
+  const auto all = {"",
+                    "[]",
+                    "{",
+                    R"({"preparation": 3})",
+                    R"({"preparation": {"bin": {"rows": -4, "columns": "x"}}})",
+                    R"({"preparation": {"bin": 2, "align": {"by": 7, "edges": 1}}})"};
+  for (const char* record : all) {
+    ImageInfo info = make(2, 2, 40, [](auto, auto, auto) { return 1; })->info();
+    info.record_json = record;
+    auto image = std::make_unique<MemoryImage>(info, std::vector<float>(160, 1.0F));
+    const Prepared prepared = prepare(std::move(image), {.bin = {2, 2}}, {});
+    EXPECT_EQ(prepared.image->pixels(), 1U) << record;
+    EXPECT_NO_THROW(preparation_json(prepared.record)) << record;
+  }
+}
+
 // A peak of 3e5 electrons is known to a hundredth of its width; its top goes to 0 eV.
 TEST(AlignZeroLoss, PutsThePeakAtZero) {
   constexpr EnergyAxis kLow{-20.0, 0.3, 200};

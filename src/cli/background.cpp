@@ -117,6 +117,7 @@ void background(const Options& options) {
   if (options.run.json) {
     print_json(options, job, image->energy(), result, record);
   } else if (!options.run.quiet) {
+    print_preparation(record);
     print_summary(options, job, image->energy(), result);
   }
   print_notes(record.notes, options.run);

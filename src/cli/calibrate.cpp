@@ -120,6 +120,7 @@ void calibrate(const CalibrateOptions& options) {
     if (!options.out.empty()) result["out"] = options.out;
     std::printf("%s\n", result.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
   } else if (!options.run.quiet) {
+    print_preparation(record);
     print_table(*found);
     if (!options.out.empty()) std::printf("wrote %s\n", options.out.c_str());
   }

@@ -3,6 +3,7 @@
 #include <csignal>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <chrono>
 #include <cmath>
@@ -82,7 +83,7 @@ void add_input(CLI::App& command, InputOptions& options) {
   automatic->excludes(group->get_option("--mark"));
   group->add_option("--axis-model", options.axis_model, "The model that --auto-axis goes by (default: the command's --model)")->needs(automatic);
   group->add_option("--bin", options.bin, "ROWSxCOLUMNS: sum so many pixels into one, for example 2x2; what is left over at the end is dropped");
-  group->add_flag("--spikes", options.spikes, "Replace values that are X-rays' or cosmic rays', told from lines by the neighbouring pixels");
+  group->add_flag("--spikes", options.spikes, "Replace values that are X-rays' or cosmic rays', up to three channels wide, told from lines by the neighbouring pixels");
   group->add_option("--align", options.align, "edge NAME or zlp FILE: put every pixel's own energy axis right, by an edge (O_K; several: Mn_L3,Ni_L3) "
                     "or by a zero-loss image of the same shape")->expected(2)->type_name("edge NAME | zlp FILE");
   group->add_option("--align-dataset", options.align_dataset, "Which image of the zero-loss file, by id or title");
@@ -141,6 +142,25 @@ Run::Run(const RunOptions& options) {
 }
 
 Run::~Run() = default;
+
+void print_preparation(const PreparationRecord& record) {
+  if (record.bin) {
+    std::printf("summed %llu x %llu pixels\n", static_cast<unsigned long long>(record.bin->rows),
+                static_cast<unsigned long long>(record.bin->columns));
+  }
+  if (record.spikes) {
+    std::printf("spikes: %llu values in %llu pixels replaced\n", static_cast<unsigned long long>(record.spikes->values),
+                static_cast<unsigned long long>(record.spikes->pixels));
+  }
+  for (const PixelMap& map : record.maps) {
+    if (map.name != "energy_offset") continue;
+    const auto [least, most] = std::ranges::minmax(map.values);
+    std::printf("pixels aligned: offsets from %.2f to %.2f eV taken off, %llu of %zu pixels measured, each to %.2g eV\n",
+                static_cast<double>(least), static_cast<double>(most),
+                static_cast<unsigned long long>(record.alignment->measured), map.values.size(),
+                record.alignment->own_error_ev);
+  }
+}
 
 void print_notes(const std::vector<std::string>& notes, const RunOptions& options) {
   if (options.quiet) return;

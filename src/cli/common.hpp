@@ -61,6 +61,8 @@ class Run {
   std::unique_ptr<Progress> bar_;
 };
 
+/// What was done to the image, a line each, for people.
+void print_preparation(const PreparationRecord& record);
 /// Notes for the user, on stderr, a line each.
 void print_notes(const std::vector<std::string>& notes, const RunOptions& options);
 

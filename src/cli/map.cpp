@@ -89,6 +89,7 @@ void map(const Options& options) {
   if (options.run.json) {
     std::fputs(json.c_str(), stdout);
   } else if (!options.run.quiet) {
+    print_preparation(record.preparation);
     print_summary(result, options, files);
   }
   print_notes(result.notes, options.run);

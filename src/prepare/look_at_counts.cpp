@@ -68,7 +68,7 @@ struct Point {
 std::vector<Point> scatter_of(const Sample& sample) {
   std::vector<Point> out;
   const double n = static_cast<double>(sample.pixels);
-  const bool with_mean = sample.pixels >= 8;
+  const bool with_mean = sample.pixels >= 32;  // else the mean is the pixels themselves
   for (std::size_t first = 0; first + kBlock <= sample.channels; first += kBlock) {
     const double* const mean = sample.mean.data() + first;
     const double level = std::accumulate(mean, mean + kBlock, 0.0) / kBlock;
@@ -189,7 +189,7 @@ std::vector<std::string> look_at_counts(const Image& image, const RunContext& co
   std::vector<std::string> notes;
   const Sample sample = take_sample(image, context);
   const std::vector<Point> points = scatter_of(sample);
-  if (points.size() < 4 * kBins) return notes;
+  if (points.size() < 8 * kBins) return notes;
   const double unit = unit_of(sample);
   const Regression found = regress(points);
   if (found.ratio < kComputed) return notes;

@@ -1,5 +1,7 @@
 #include "elver/prepare.hpp"
 
+#include <algorithm>
+
 #include "elver/engine.hpp"
 #include "elver/error.hpp"
 #include "elver/io.hpp"
@@ -16,8 +18,8 @@ Binning earlier_binning(const Json& earlier) {
   Binning bin;
   const auto found = earlier.find("bin");
   if (found == earlier.end() || !found->is_object()) return bin;
-  bin.rows = std::max<std::uint64_t>(1, found->value("rows", std::uint64_t{1}));
-  bin.columns = std::max<std::uint64_t>(1, found->value("columns", std::uint64_t{1}));
+  bin.rows = count_of(*found, "rows");
+  bin.columns = count_of(*found, "columns");
   return bin;
 }
 
@@ -54,13 +56,20 @@ void spike_step(Prepared& prepared, Spikes spikes, const Json& earlier, const Ru
   record.maps.push_back(std::move(map));
 }
 
-/// True where the file says that this very alignment was made.
+/// True where the file says that this alignment was made. Where the zero loss lay is known of the image as it was
+/// acquired, so no zero-loss image moves it twice. Throws Error{mismatch} where edges moved the pixels since.
 bool aligned_already(const AlignRequest& request, const Json& earlier) {
   const auto found = earlier.find("align");
   if (found == earlier.end() || !found->is_object()) return false;
+  const std::string by = word_of(*found, "by");
   if (request.by == AlignBy::edge)
-    return found->value("by", "") == "edge" && found->value("edges", Json()) == Json(request.edges);
-  return found->value("by", "") == "zlp" && found->value("file", "") == request.zero_loss.string();
+    return by == "edge" && found->contains("edges") && (*found)["edges"] == Json(request.edges);
+  if (by == "edge") {
+    throw Error(ErrorKind::mismatch, "--align zlp " + request.zero_loss.string(),
+                "this file's pixels were aligned by an edge, and the zero-loss image says where they lay before",
+                "Give the image as it was acquired");
+  }
+  return by == "zlp";
 }
 
 /// The zero-loss image, its pixels summed as those of `image` were.
@@ -86,10 +95,10 @@ void note_exposures(const Image& zero_loss, const Image& image, PreparationRecor
   constexpr double kAlike = 10.0;
   const std::optional<double> its = zero_loss.info().dwell_s, own = image.info().dwell_s;
   if (!its || !own || !(*own > kAlike * *its)) return;
-  record.notes.push_back(
-      text("the zero-loss image was exposed %g s a pixel and the image %g s: what shakes fast is in the one and not in the "
-           "other; compare with --align edge",
-           *its, *own));
+  record.notes.push_back(text(
+      "the zero-loss image was exposed %g s a pixel and the image %g s: what shakes fast is in the one and not in the "
+      "other; compare with --align edge",
+      *its, *own));
 }
 
 void align_step(Prepared& prepared, const Preparation& options, const Json& earlier, const RunContext& context) {
@@ -108,6 +117,13 @@ void align_step(Prepared& prepared, const Preparation& options, const Json& earl
     const std::unique_ptr<Image> zero_loss = open_zero_loss(request, *prepared.image, bin);
     found = align_zero_loss(*zero_loss, context);
     note_exposures(*zero_loss, *prepared.image, record);
+    if (earlier.contains("calibration")) {  // the axis as a whole is right already
+      std::vector<double> sorted = found.offset_ev;
+      const auto middle = sorted.begin() + std::ssize(sorted) / 2;
+      std::nth_element(sorted.begin(), middle, sorted.end());
+      const double median = *middle;
+      for (double& offset : found.offset_ev) offset -= median;
+    }
   }
   const auto as_map = [](const std::vector<double>& values) {
     return std::vector<float>(values.begin(), values.end());
@@ -165,7 +181,9 @@ Prepared prepare(std::unique_ptr<Image> image, const Preparation& options, const
   Prepared prepared{std::move(image), {}};
   prepared.record.earlier_json = prepared.image->info().record_json;
   const Json earlier = earlier_preparation(prepared.record.earlier_json);
-  if (options.counts == Counts::look) prepared.record.notes = look_at_counts(*prepared.image, context);
+  // Counts that were dealt out between channels scatter less for that; they were looked at before.
+  if (options.counts == Counts::look && !earlier.contains("align"))
+    prepared.record.notes = look_at_counts(*prepared.image, context);
   bin_step(prepared, options.bin, earlier);
   spike_step(prepared, options.spikes, earlier, context);
   align_step(prepared, options, earlier, context);

@@ -51,6 +51,17 @@ Json earlier_preparation(const std::string& record_json) {
   return found != record.end() && found->is_object() ? *found : Json::object();
 }
 
+std::string word_of(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+std::uint64_t count_of(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  const bool counts = found != object.end() && found->is_number_unsigned();
+  return counts ? std::max<std::uint64_t>(1, found->get<std::uint64_t>()) : 1;
+}
+
 std::string preparation_json(const PreparationRecord& record) {
   Json out = earlier_preparation(record.earlier_json);
   if (record.bin) out["bin"] = {{"rows", record.bin->rows}, {"columns", record.bin->columns}};

@@ -89,14 +89,14 @@ class Field {
     bool known = false;
   };
   Expected expected(std::ptrdiff_t column, std::ptrdiff_t c, double gain) const {
-    const double here = around(own_, column, c), all = total(own_, column);
+    const double here = around(own_, column, c), all = total_but(own_, column, c);
     std::vector<double> said;
     Expected out;
     for (std::ptrdiff_t r = 0; r < std::ssize(counts_); ++r) {
       for (std::ptrdiff_t q = std::max<std::ptrdiff_t>(0, column - kColumns);
            q <= std::min(columns_ - 1, column + kColumns); ++q) {
         if (r == own_ && q == column) continue;
-        const double there = around(r, q, c), theirs = total(r, q);
+        const double there = around(r, q, c), theirs = total_but(r, q, c);
         if (!(theirs >= kBright * all) || !(there >= kBright * here) || !(theirs > 0)) continue;
         // The levels around say it best, unless they are a few electrons; what a neighbour shows at most is by either.
         const double overall = all / theirs, local = there > 0 ? here / there : overall;
@@ -131,8 +131,13 @@ class Field {
     }
     return n > 0 ? sum / n : 0.0;
   }
-  double total(std::ptrdiff_t row, std::ptrdiff_t column) const {
-    return totals_[static_cast<std::size_t>(row)][static_cast<std::size_t>(column)];
+  /// Counts of a pixel in all channels but those next to `c`, where a spike may be.
+  double total_but(std::ptrdiff_t row, std::ptrdiff_t column, std::ptrdiff_t c) const {
+    double total = totals_[static_cast<std::size_t>(row)][static_cast<std::size_t>(column)];
+    for (std::ptrdiff_t k = std::max<std::ptrdiff_t>(0, c - kNear); k <= std::min(channels_ - 1, c + kNear); ++k) {
+      total -= at(row, column, k);
+    }
+    return total;
   }
   double around(std::ptrdiff_t row, std::ptrdiff_t column, std::ptrdiff_t c) const {
     return level(row, column, c, -1) + level(row, column, c, 1);
