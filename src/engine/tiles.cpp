@@ -42,6 +42,7 @@ void for_each_tile(const Image& image, ChannelRange channels, const RunContext& 
   const std::uint64_t total = image.pixels();
   const std::uint64_t step = tile_pixels(image, channels.size(), context);
   const std::uint64_t tiles = (total + step - 1) / step;
+  if (context.memory_bytes > 0) image.stay_within(context.memory_bytes / 4);
   std::mutex progress_mutex;
   if (context.progress != nullptr) context.progress->begin(stage, total, "px");
 
