@@ -320,5 +320,35 @@ TEST(Dm, AnyPixelsAndChannelsAreCutFromTheWhole) {
   }
 }
 
+// A mapped file that is read a few channels at a time, giving its pages back, holds the same numbers: the channels of
+// the first lie far apart, those of the second together.
+TEST(Dm, ReadingWithinLittleMemoryGivesTheSameNumbers) {
+  const test::TempDir dir;
+  constexpr std::size_t kSide = 260, kDeep = 70;  // a channel is more than 64 kB, all of them more than a bite of 4 MB
+  const DmWriter writer(4, true);
+  std::vector<std::uint8_t> values(kSide * kSide * kDeep);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<std::uint8_t>(i * 2654435761U >> 13);
+  DmImage image;
+  image.type = 6;
+  image.data_tag = writer.array("Data", values);
+  for (const bool apart : {true, false}) {
+    image.axes = {place_axis(kSide), place_axis(kSide), energy_axis(kDeep)};
+    if (!apart) std::ranges::rotate(image.axes, image.axes.begin() + 2);
+    const auto opened = open_image(test::write_text(dir / "large.dm4", writer.file_of({image})));
+    const std::vector<float> tile = tile_of(*opened);
+    const std::vector<std::uint8_t> native = values_of<std::uint8_t>(*opened);
+    opened->stay_within(1 << 20);
+    EXPECT_EQ(tile_of(*opened), tile);
+    EXPECT_EQ(values_of<std::uint8_t>(*opened), native);
+    std::vector<float> part(3 * 65);
+    opened->read_tile({kSide - 1, kSide + 2}, {4, 69}, part);
+    for (std::size_t c = 0; c < 65; ++c) {
+      for (std::size_t p = 0; p < 3; ++p) {
+        ASSERT_EQ(part[c * 3 + p], tile[(c + 4) * kSide * kSide + kSide - 1 + p]);
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace elver

@@ -65,6 +65,27 @@ TEST(RealFiles, InfoSaysAllOfIt) {
   EXPECT_EQ(image["selected"], true);
 }
 
+// Written out of numpy.arange over (rows, columns, channels) or (images, rows, columns), by another program; without a
+// unit on any axis. What elver makes of them counts up again.
+TEST(RealFiles, SpectrumImagesWithoutUnitsComeInTheirOrder) {
+  const std::pair<const char*, std::vector<std::uint64_t>> files[] = {
+      {"ref_F_0_1", {3}},       {"ref_F_0_2", {3, 2}},    {"ref_F_1_1", {1, 3, 2}}, {"ref_F_1_2", {4, 3, 2}},
+      {"ref_F_2_1", {3, 4, 5}}, {"ref_T_0_1", {1, 3, 2}}, {"ref_T_0_2", {3, 4, 5}}};
+  for (const auto& [name, shape] : files) {
+    for (const char* ending : {".dm3", ".dm4"}) {
+      const auto path = shared_data(std::string("dm-files/nionswift-io/") + name + ending);
+      ELVER_NEEDS(path);
+      const File file = open_file(path);
+      const Image& image = *file.images.front();
+      std::vector<std::uint64_t> found;
+      for (const Axis& axis : image.info().axes) found.push_back(axis.size);
+      EXPECT_EQ(found, shape) << path;
+      const std::vector<float> values = test::values_of<float>(image);
+      for (std::size_t i = 0; i < values.size(); ++i) ASSERT_EQ(values[i], static_cast<float>(i)) << path;
+    }
+  }
+}
+
 TEST(RealFiles, Dm5IsRefusedByItsName) {
   const auto dm5 = shared_data("dm-files/nionswift-io/ref_F_2_1.dm5");
   ELVER_NEEDS(dm5);

@@ -91,7 +91,8 @@ std::array<std::uint64_t, status_count> write_features(const Image& image, const
                                                        std::span<const std::uint8_t> mask,
                                                        const std::filesystem::path& npy, const RunContext& context);
 
-/// Mean over pixels of each channel, summed in double: what calibration looks at. Shape (channels).
+/// Mean over pixels of each channel, summed in double: what calibration looks at. Shape (channels). Pixels with a value
+/// that is not finite are left out; NaN where no pixel is left.
 std::vector<double> mean_spectrum(const Image& image, const RunContext& context);
 
 }  // namespace elver

@@ -90,6 +90,9 @@ class Image {
   virtual void read(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const = 0;
   /// Counts as float32, [channel][pixel], the one layout of all computing; `out` holds channels*pixels.
   virtual void read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const = 0;
+  /// Asks that what reading keeps for later (pages of a mapped file, unpacked chunks) stays within so many bytes; at
+  /// least what a single read needs is kept. Not while others read.
+  virtual void stay_within(std::uint64_t /*bytes*/) const {}
 
  protected:
   explicit Image(ImageInfo info) : info_(std::move(info)) {}

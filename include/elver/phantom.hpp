@@ -41,8 +41,8 @@ struct PhantomOptions {
 class Phantom {
  public:
   /// `library` must outlive the phantom. Throws Error{input} where it holds nothing that a pixel could be made of,
-  /// Error{usage} for options that make no image.
-  Phantom(const Library& library, const PhantomOptions& options);
+  /// Error{usage} for options that make no image, Error{interrupted}.
+  Phantom(const Library& library, const PhantomOptions& options, const RunContext& context = {});
   ~Phantom();
   Phantom(const Phantom&) = delete;
   Phantom& operator=(const Phantom&) = delete;

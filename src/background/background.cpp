@@ -63,6 +63,8 @@ class NetImage : public Image {
                  });
   }
 
+  void stay_within(std::uint64_t bytes) const override { image_.stay_within(bytes); }
+
   void read(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const override {
     constexpr std::uint64_t kStep = 256;  // pixels made at a time, so that a tile stays small beside `out`
     auto* const spectra = reinterpret_cast<float*>(out.data());
@@ -101,7 +103,7 @@ SignalHeader maps_header(const Image& image, const BackgroundJob& job) {
                                 {"r_range", {job.options.r_minimum, job.options.r_maximum}},
                                 {"phi", job.options.phi}}}};
   if (!job.preparation_json.empty()) record["preparation"] = nlohmann::json::parse(job.preparation_json);
-  header.record_json = record.dump();
+  header.record_json = record.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   return header;
 }
 

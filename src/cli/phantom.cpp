@@ -36,7 +36,7 @@ void make(const MakeOptions& options) {
   }
   const Run run(options.run);
   const Library library = load_library(options.library);
-  const Phantom phantom(library, options.phantom);
+  const Phantom phantom(library, options.phantom, run.context());
   phantom.write(options.out, run.context());
 
   const std::uintmax_t bytes = std::filesystem::file_size(options.out);

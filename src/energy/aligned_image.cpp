@@ -66,6 +66,8 @@ class AlignedImage : public Image {
 
   std::span<const std::int8_t> eighths() const override { return shifts_.eighths; }
 
+  void stay_within(std::uint64_t bytes) const override { image_->stay_within(bytes); }
+
   void read(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const override {
     const Reach reach = reach_of(pixels, channels);
     const std::size_t bytes = bytes_of(info().type);

@@ -69,6 +69,8 @@ class OneAxis : public Image {
  public:
   explicit OneAxis(const Image& image) : Image(described(image)), image_(image), dealt_(!image.eighths().empty()) {}
 
+  void stay_within(std::uint64_t bytes) const override { image_.stay_within(bytes); }
+
   void read(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const override {
     if (!dealt_) return image_.read(pixels, channels, out);
     const std::size_t row = channels.size() * bytes_of(info().type);

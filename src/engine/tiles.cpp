@@ -60,6 +60,7 @@ void deal_tiles(const Image& image, ChannelRange channels, std::uint64_t step, c
                 std::string_view stage, const std::function<void(const Tile&)>& work) {
   const std::uint64_t total = image.pixels();
   const std::uint64_t tiles = (total + step - 1) / step;
+  if (context.memory_bytes > 0) image.stay_within(context.memory_bytes / 4);
   std::mutex progress_mutex;
   if (context.progress != nullptr) context.progress->begin(stage, total, "px");
 

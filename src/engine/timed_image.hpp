@@ -18,6 +18,7 @@ class TimedImage : public Image {
     image_.read_tile(pixels, channels, out);
     seconds_.add(watch.seconds());
   }
+  void stay_within(std::uint64_t bytes) const override { image_.stay_within(bytes); }
   double seconds() const { return seconds_.value(); }
 
  private:

@@ -90,29 +90,6 @@ void arrange(const Number* from, std::size_t outer, std::size_t channels, std::s
   }
 }
 
-struct Cache {
-  std::size_t bytes = 0, chunks = 0;
-};
-
-/// Two rows of chunks: those that tiles in C order of the pixels come back to.
-Cache cache_for(hid_t dataset, const std::vector<hsize_t>& dims, std::size_t first_navigation) {
-  const auto held = hdf5::lock();
-  const hdf5::Handle creation(H5Dget_create_plist(dataset));
-  const hdf5::Handle type(H5Dget_type(dataset));
-  if (H5Pget_layout(creation.get()) != H5D_CHUNKED || dims.empty()) return {};
-  std::vector<hsize_t> chunk(dims.size());
-  H5Pget_chunk(creation.get(), static_cast<int>(chunk.size()), chunk.data());
-  double bytes = static_cast<double>(H5Tget_size(type.get()));
-  double row = 1;
-  for (std::size_t i = 0; i < dims.size(); ++i) {
-    bytes *= static_cast<double>(chunk[i]);
-    if (i != first_navigation) row *= static_cast<double>((dims[i] + chunk[i] - 1) / chunk[i]);
-  }
-  const double memory = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE));
-  const double wanted = std::max(bytes, std::min({2 * row * bytes, memory / 4, 1024.0 * 1024 * 1024}));
-  return {static_cast<std::size_t>(wanted), static_cast<std::size_t>(wanted / bytes)};
-}
-
 }  // namespace
 
 hid_t memory_type(NumberType type) {
@@ -168,8 +145,27 @@ struct Hdf5Image::Box {
   std::uint64_t pixels = 1;
 };
 
+/// Two rows of chunks: those that tiles in C order of the pixels come back to.
+Hdf5Image::Cache Hdf5Image::cache_for(hid_t dataset, const std::vector<hsize_t>& dims, std::size_t first_navigation) {
+  const auto held = hdf5::lock();
+  const hdf5::Handle creation(H5Dget_create_plist(dataset));
+  const hdf5::Handle type(H5Dget_type(dataset));
+  if (H5Pget_layout(creation.get()) != H5D_CHUNKED || dims.empty()) return {};
+  std::vector<hsize_t> chunk(dims.size());
+  H5Pget_chunk(creation.get(), static_cast<int>(chunk.size()), chunk.data());
+  double bytes = static_cast<double>(H5Tget_size(type.get()));
+  double row = 1;
+  for (std::size_t i = 0; i < dims.size(); ++i) {
+    bytes *= static_cast<double>(chunk[i]);
+    if (i != first_navigation) row *= static_cast<double>((dims[i] + chunk[i] - 1) / chunk[i]);
+  }
+  const double memory = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE));
+  const double wanted = std::max(bytes, std::min({2 * row * bytes, memory / 4, 1024.0 * 1024 * 1024}));
+  return {static_cast<std::size_t>(wanted), static_cast<std::size_t>(wanted / bytes)};
+}
+
 Hdf5Image::Hdf5Image(ImageInfo info, hid_t location, const std::string& path, const std::vector<std::size_t>& order)
-    : Image(std::move(info)) {
+    : Image(std::move(info)), path_(path) {
   const std::vector<Axis>& axes = this->info().axes;
   assert(order.size() == axes.size());
   has_energy_ = !axes.empty() && axes.back().role == AxisRole::energy;
@@ -180,9 +176,20 @@ Hdf5Image::Hdf5Image(ImageInfo info, hid_t location, const std::string& path, co
   if (!this->info().refusal.empty()) return;
   std::vector<hsize_t> dims = navigation_;
   if (has_energy_) dims.insert(dims.begin() + static_cast<std::ptrdiff_t>(energy_place_), axes.back().size);
-  const Cache cache =
-      cache_for(hdf5::open_dataset(location, path).get(), dims, has_energy_ && energy_place_ == 0 ? 1 : 0);
-  dataset_ = hdf5::open_dataset(location, path, cache.bytes, cache.chunks);
+  cache_ = cache_for(hdf5::open_dataset(location, path).get(), dims, has_energy_ && energy_place_ == 0 ? 1 : 0);
+  dataset_ = hdf5::open_dataset(location, path, cache_.bytes, cache_.chunks);
+  const auto held = hdf5::lock();
+  file_ = hdf5::Handle(H5Iget_file_id(dataset_.get()));
+}
+
+void Hdf5Image::stay_within(std::uint64_t bytes) const {
+  if (cache_.bytes <= bytes || cache_.chunks == 0) return;
+  const auto held = hdf5::lock();
+  const std::size_t chunk = cache_.bytes / cache_.chunks;
+  cache_.chunks = std::max<std::size_t>(1, bytes / chunk);
+  cache_.bytes = cache_.chunks * chunk;
+  dataset_ = {};  // while it is open, its cache is everybody's
+  dataset_ = hdf5::open_dataset(file_.get(), path_, cache_.bytes, cache_.chunks);
 }
 
 void Hdf5Image::check(PixelRange pixels, ChannelRange channels, std::size_t values) const {

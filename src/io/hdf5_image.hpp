@@ -22,6 +22,7 @@ class Hdf5Image : public Image {
   Hdf5Image(ImageInfo info, hid_t location, const std::string& path, const std::vector<std::size_t>& order);
   void read(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const override;
   void read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const override;
+  void stay_within(std::uint64_t bytes) const override;
 
  private:
   struct Box;
@@ -29,7 +30,15 @@ class Hdf5Image : public Image {
   void read_box(const Box& box, ChannelRange channels, std::byte* out) const;
   void check(PixelRange pixels, ChannelRange channels, std::size_t values) const;
 
-  hdf5::Handle dataset_;
+  struct Cache {
+    std::size_t bytes = 0, chunks = 0;
+  };
+  static Cache cache_for(hid_t dataset, const std::vector<hsize_t>& dims, std::size_t first_navigation);
+
+  hdf5::Handle file_;
+  std::string path_;     ///< of the data set in the file
+  mutable Cache cache_;  ///< of unpacked chunks
+  mutable hdf5::Handle dataset_;
   std::vector<hsize_t> navigation_;  ///< sizes of the navigation axes, C order
   bool has_energy_ = false;
   std::size_t energy_place_ = 0;  ///< of the energy axis in the data set

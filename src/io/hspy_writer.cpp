@@ -222,6 +222,7 @@ void HspyWriter::add(const SignalHeader& header, const Image& image, const RunCo
   }
   const ChannelRange all{0, image.channels()};
   std::vector<std::byte> buffer;
+  if (context.memory_bytes > 0) image.stay_within(context.memory_bytes / 4);
   if (context.progress != nullptr) context.progress->begin("writing", image.pixels(), "pixels");
   impl_->add(header, context, [&](PixelRange range) {
     buffer.resize(range.size() * all.size() * bytes_of(header.type));

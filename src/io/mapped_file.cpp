@@ -48,7 +48,14 @@ Bytes map_file(const std::filesystem::path& path) {
   void* const start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.number, 0);
   if (start == MAP_FAILED) cannot_read(path, std::strerror(errno), "");
   return {{static_cast<const std::byte*>(start), size},
-          std::shared_ptr<const void>(start, [size](void* mapped) { ::munmap(mapped, size); })};
+          std::shared_ptr<const void>(start, [size](void* mapped) { ::munmap(mapped, size); }),
+          true};
+}
+
+void give_back_pages(const Bytes& bytes) noexcept {
+  if (!bytes.mapped) return;
+  // Read-only and never changed: who reads on finds the same bytes, out of the system's own cache.
+  ::madvise(const_cast<std::byte*>(bytes.span.data()), bytes.span.size(), MADV_DONTNEED);
 }
 
 }  // namespace elver

@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <cstddef>
 #include <vector>
 
@@ -24,6 +25,7 @@ class StridedImage : public Image {
   StridedImage(ImageInfo info, StridedLayout layout);
   void read(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const override;
   void read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const override;
+  void stay_within(std::uint64_t bytes) const override { sparing_ = bytes < layout_.bytes.span.size(); }
 
  private:
   struct Dimension {
@@ -32,11 +34,16 @@ class StridedImage : public Image {
   };
   template <class Work>
   void for_each_run(PixelRange pixels, ChannelRange channels, Work work) const;
+  /// Calls work(channels) for all of them, or, where memory is short, for a few at a time, and gives back the pages of
+  /// each few.
+  template <class Work>
+  void by_bites(PixelRange pixels, ChannelRange channels, Work work) const;
   void check(PixelRange pixels, ChannelRange channels, std::size_t values) const;
 
   StridedLayout layout_;
   std::vector<Dimension> navigation_;  ///< neighbours that lie evenly are one dimension
   std::ptrdiff_t channel_stride_ = 0;
+  mutable std::atomic<bool> sparing_{false};  ///< the file is larger than what reading may keep
 };
 
 }  // namespace elver

@@ -31,6 +31,8 @@ class NetEdge : public Image {
 
   std::span<const std::int8_t> eighths() const override { return image_.eighths(); }
 
+  void stay_within(std::uint64_t bytes) const override { image_.stay_within(bytes); }
+
   void read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const override {
     const std::size_t count = pixels.size();
     deal(pixels, channels,

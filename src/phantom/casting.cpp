@@ -156,7 +156,8 @@ void mix_neighbourhoods(const std::map<Counts, std::vector<Neighbourhood>>& stoc
 
 }  // namespace
 
-Cast make_cast(const Library& library, const std::vector<Place>& scene, std::uint64_t seed, std::uint64_t split_seed) {
+Cast make_cast(const Library& library, const std::vector<Place>& scene, std::uint64_t seed, std::uint64_t split_seed,
+               const RunContext& context) {
   Cast out;
   out.pool = train::make_pool(library);
   const Stock stock = take_stock(library, out.pool, split_seed);
@@ -165,6 +166,7 @@ Cast make_cast(const Library& library, const std::vector<Place>& scene, std::uin
   for (const auto& [composition, averages] : stock.pristine) compositions.push_back(composition);
   bool anything = false;
   for (std::size_t i = 0; i < scene.size(); ++i) {
+    if (i % 1024 == 0) context.check_interrupt();
     const Place& place = scene[i];
     Pixel pixel{{}, kUnknown, kUnknown, kUnknown, {kUnknown, kUnknown, kUnknown, kUnknown}};
     Random random = train::random_stream(seed, kStream, i);

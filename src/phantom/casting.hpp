@@ -27,6 +27,7 @@ struct Cast {
 
 /// Chooses them, from what a training with `split_seed` holds out as far as there is enough. A place that the library
 /// has nothing for stays vacuum. Throws Error{input} where that is true of all.
-Cast make_cast(const Library& library, const std::vector<Place>& scene, std::uint64_t seed, std::uint64_t split_seed);
+Cast make_cast(const Library& library, const std::vector<Place>& scene, std::uint64_t seed, std::uint64_t split_seed,
+               const RunContext& context);
 
 }  // namespace elver::phantom

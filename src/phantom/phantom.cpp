@@ -83,11 +83,11 @@ struct Phantom::Impl {
   phantom::Cast cast;
   std::vector<Truth> truth;
 
-  Impl(const Library& from, const PhantomOptions& with)
+  Impl(const Library& from, const PhantomOptions& with, const RunContext& context)
       : library(from),
         options(with),
         scene(phantom::make_scene(with.rows, with.columns)),
-        cast(phantom::make_cast(from, scene, with.seed, with.split_seed)) {
+        cast(phantom::make_cast(from, scene, with.seed, with.split_seed, context)) {
     add("li_content", "Li per formula unit", [](const phantom::Pixel& p) { return p.li_content; });
     add("oxygen_vacancy", "1: yes", [](const phantom::Pixel& p) { return p.oxygen_vacancy; });
     constexpr const char* kElements[] = {"Li", "Ni", "Mn", "Co"};
@@ -210,9 +210,9 @@ class PhantomImage : public Image {
   RunContext context_;
 };
 
-Phantom::Phantom(const Library& library, const PhantomOptions& options) {
+Phantom::Phantom(const Library& library, const PhantomOptions& options, const RunContext& context) {
   check(options);
-  impl_ = std::make_unique<const Impl>(library, options);
+  impl_ = std::make_unique<const Impl>(library, options, context);
 }
 Phantom::~Phantom() = default;
 const std::vector<Phantom::Truth>& Phantom::truth() const { return impl_->truth; }

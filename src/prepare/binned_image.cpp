@@ -47,6 +47,8 @@ class BinnedImage : public Image {
     });
   }
 
+  void stay_within(std::uint64_t bytes) const override { image_->stay_within(bytes); }
+
   void read(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const override {
     std::vector<double> sums(channels.size());
     const std::size_t row = channels.size() * bytes_of(info().type);

@@ -179,6 +179,8 @@ class Patched : public Image {
   Patched(std::unique_ptr<Image> image, std::vector<Spike> spikes)
       : Image(image->info()), image_(std::move(image)), spikes_(std::move(spikes)) {}
 
+  void stay_within(std::uint64_t bytes) const override { image_->stay_within(bytes); }
+
   void read(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const override {
     image_->read(pixels, channels, out);
     const std::size_t bytes = bytes_of(info().type);
