@@ -61,7 +61,7 @@ TEST(PhantomOfTheNmcLibrary, HasBothSidesOfEveryQuestion) {
 TEST(PhantomOfTheNmcLibrary, IsMadeOfWhatItsTruthSays) {
   ELVER_NEEDS(kLibrary);
   const Library library = load_library(kLibrary);
-  const phantom::Cast cast = phantom::make_cast(library, phantom::make_scene(24, 36), 3, 1);
+  const phantom::Cast cast = phantom::make_cast(library, phantom::make_scene(24, 36), 3, 1, RunContext{});
   const std::vector<std::uint8_t> held = train::hold_out(library.structures, 1);
   for (const std::size_t structure : cast.structures) EXPECT_EQ(held[structure], 1);
   const Subshell& oxygen = library.subshells[library.find("O_K").value()];
