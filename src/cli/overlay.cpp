@@ -95,11 +95,15 @@ bool places_are_known(const Acquisition& first, const Acquisition& other) {
 void lay(const Options& options) {
   OverlayOptions overlay_options = options.overlay;
   overlay_options.field = options.same_field ? FieldOfView::same : FieldOfView::by_axes;
-  overlay_options.thresholds.resize(kLargestOverlay);
-  std::copy(options.thresholds.begin(), options.thresholds.end(), overlay_options.thresholds.begin());
+  for (std::size_t m = 0; m < options.thresholds.size(); ++m) {
+    if (!options.thresholds[m]) continue;
+    overlay_options.thresholds.resize(m + 1);
+    overlay_options.thresholds[m] = options.thresholds[m];
+  }
   const Run run(options.run);
   std::vector<OverlayMap> made = overlay_maps(options.inputs, run.context());
-  overlay_options.thresholds.resize(made.size());
+  // One a map; more are left for overlay() to refuse.
+  overlay_options.thresholds.resize(std::max(made.size(), overlay_options.thresholds.size()));
   Json more{{"computed", Json::array()}, {"registration", Json::array()}};
   std::vector<std::pair<std::string, Registration>> placed;
   std::vector<PlacedMap> maps;
