@@ -77,9 +77,9 @@ struct EdgeFit {
 struct BackgroundJob {
   EnergyWindow fit, signal;
   BackgroundOptions options;
-  std::vector<std::uint8_t> mask;  ///< one byte a pixel, or empty
-  std::string preparation_json;    ///< what was done to the image, for the record in the file
-  std::vector<PixelMap> beside;    ///< maps of its pixels that go into the file too
+  std::vector<std::uint8_t> mask;     ///< one byte a pixel, or empty
+  std::string preparation_json = {};  ///< what was done to the image, for the record in the file
+  std::vector<PixelMap> beside = {};  ///< maps of its pixels that go into the file too
 };
 
 struct BackgroundResult {
