@@ -2,6 +2,7 @@
 /// Gathers the public API, one header a stage, in the order in which data goes through them.
 #include "elver/background.hpp"
 #include "elver/detect.hpp"
+#include "elver/devices.hpp"
 #include "elver/energy.hpp"
 #include "elver/engine.hpp"
 #include "elver/error.hpp"

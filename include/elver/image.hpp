@@ -90,6 +90,10 @@ class Image {
   virtual void read(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const = 0;
   /// Counts as float32, [channel][pixel], the one layout of all computing; `out` holds channels*pixels.
   virtual void read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const = 0;
+  /// True where a channel's pixels lie together in the file, so that read_channels copies and read transposes.
+  virtual bool channels_first() const { return false; }
+  /// Values as they are, like read, but [channel][pixel].
+  virtual void read_channels(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const;
 
  protected:
   explicit Image(ImageInfo info) : info_(std::move(info)) {}
