@@ -53,7 +53,11 @@ ELVER_HD inline float variance_of_counts(float chi_square, float counts, float c
   const float below = 1.0f - 5.0f * std::sqrt(two_over_freedom);
   const float lower = 0.02f < below ? below : 0.02f;
   const bool electrons = chi_square < upper && chi_square > lower;
-  return given > 0 ? given : (electrons ? 1.0f : chi_square);
+  // Counts without noise (simulated, or saturated alike) still have the rounding of single precision.
+  constexpr float kRounding = 1e-12f;
+  const float least = kRounding * mean;
+  const float found = chi_square < least ? least : chi_square;
+  return given > 0 ? given : (electrons ? 1.0f : found);
 }
 
 /// Sums over the signal window.
@@ -122,9 +126,16 @@ ELVER_HD inline EdgeFit finished(const EdgeSums& s, const FitLimits& limits) {
   const float d = s.signal.lever / s.signal.background - s.curve.centre;
   fit.background_error = fit.background * std::sqrt(s.curve.level_variance + s.curve.slope_variance * d * d);
   fit.signal = s.signal.signal;
-  const float sum = fit.signal + fit.background;
-  const float total = 0.0f < sum ? sum : 0.0f;
-  fit.snr = fit.signal / std::sqrt(s.phi * total + fit.background_error * fit.background_error);
+  // Squares of counts that a file has scaled up or down leave single precision.
+  const double sum = static_cast<double>(fit.signal) + static_cast<double>(fit.background);
+  const double total = 0.0 < sum ? sum : 0.0;
+  const double error = static_cast<double>(fit.background_error);
+  const double variance = static_cast<double>(fit.phi) * total + error * error;
+  const double most = static_cast<double>(kLargest);
+  double snr = variance > 0 ? static_cast<double>(fit.signal) / std::sqrt(variance) : 0.0;
+  snr = snr < -most ? -most : snr;
+  snr = most < snr ? most : snr;
+  fit.snr = static_cast<float>(snr);
   return fit;
 }
 
