@@ -1,19 +1,30 @@
 #include <cuda_runtime.h>
 
-#include "engine/devices.hpp"
+#include "engine/cuda.hpp"
+#include "types/text.hpp"
 
-namespace elver {
+namespace elver::cuda {
 
-std::string cuda_summary() {
-  int count = 0;
-  const cudaError_t status = cudaGetDeviceCount(&count);
-  if (status != cudaSuccess) return std::string("compiled; no device (") + cudaGetErrorString(status) + ")";
-  std::string out = "compiled; " + std::to_string(count) + " device(s)";
+DeviceList devices() {
+  DeviceList out;
+  int runtime = 0, driver = 0, count = 0;
+  cudaRuntimeGetVersion(&runtime);
+  cudaDriverGetVersion(&driver);
+  out.versions = text("CUDA runtime %d.%d, driver for CUDA %d.%d", runtime / 1000, runtime % 1000 / 10, driver / 1000,
+                      driver % 1000 / 10);
+  const cudaError_t error = cudaGetDeviceCount(&count);
+  if (error != cudaSuccess) {
+    cudaGetLastError();
+    out.why_none = driver == 0 ? "no NVIDIA driver is installed" : cudaGetErrorString(error);
+    return out;
+  }
+  if (count == 0) out.why_none = "the driver shows no device";
   for (int i = 0; i < count; ++i) {
-    cudaDeviceProp properties{};
-    if (cudaGetDeviceProperties(&properties, i) == cudaSuccess) out += std::string("; ") + properties.name;
+    cudaDeviceProp p{};
+    if (cudaGetDeviceProperties(&p, i) != cudaSuccess) continue;
+    out.devices.push_back({i, p.name, text("%d.%d", p.major, p.minor), p.multiProcessorCount, p.totalGlobalMem, p.sharedMemPerBlockOptin});
   }
   return out;
 }
 
-}  // namespace elver
+}  // namespace elver::cuda

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "elver/core/host_device.hpp"
 #include "elver/energy_axis.hpp"
 #include "elver/image.hpp"
 #include "elver/run_context.hpp"
@@ -37,7 +38,7 @@ inline constexpr std::size_t status_count = 7;
 /// "ok", "masked", "not_finite", "non_positive_window", "too_few_counts", "r_out_of_range", "edge_absent".
 std::string_view name_of(PixelStatus status);
 /// True for the codes that leave no value: 1 to 5.
-constexpr bool failed(PixelStatus s) { return s != PixelStatus::ok && s != PixelStatus::edge_absent; }
+ELVER_HD constexpr bool failed(PixelStatus s) { return s != PixelStatus::ok && s != PixelStatus::edge_absent; }
 
 struct BackgroundOptions {
   BackgroundMethod method = BackgroundMethod::poisson_ml;

@@ -3,6 +3,7 @@
 #include "elver/background.hpp"
 #include "elver/coregister.hpp"
 #include "elver/detect.hpp"
+#include "elver/devices.hpp"
 #include "elver/energy.hpp"
 #include "elver/engine.hpp"
 #include "elver/error.hpp"

@@ -93,6 +93,10 @@ class Image {
   /// Asks that what reading keeps for later (pages of a mapped file, unpacked chunks) stays within so many bytes; at
   /// least what a single read needs is kept. Not while others read.
   virtual void stay_within(std::uint64_t /*bytes*/) const {}
+  /// True where a channel's pixels lie together in the file, so that read_channels copies and read transposes.
+  virtual bool channels_first() const { return false; }
+  /// Values as they are, like read, but [channel][pixel].
+  virtual void read_channels(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const;
 
  protected:
   explicit Image(ImageInfo info) : info_(std::move(info)) {}

@@ -41,6 +41,7 @@ struct MapResult {
   std::array<std::uint64_t, status_count> status_counts{};
   std::vector<std::string> notes;  ///< what the user should know: unused best_iteration, ...
   StageSeconds seconds;
+  std::string computed_on = "CPU";  ///< or the names of the GPUs
 };
 
 /// The main job: features and forests of every pixel. `mask` one byte a pixel, or empty.

@@ -14,12 +14,18 @@ class Progress {
   virtual void end() {}
 };
 
+/// What computes the pixels. `automatic`: a GPU where there is one and the work fits it, else the CPU.
+enum class Backend : std::uint8_t { automatic, cpu, cuda };
+
 /// What every long piece of work is given: how much of the machine it may use, whom to tell, when to stop.
 struct RunContext {
   unsigned threads = 0;            ///< 0: all cores
   std::uint64_t memory_bytes = 0;  ///< 0: no limit asked for
   Progress* progress = nullptr;    ///< may be null
   const std::atomic<bool>* interrupted = nullptr;  ///< may be null; set by a signal handler
+
+  Backend backend = Backend::automatic;
+  int device = -1;  ///< number of the GPU; -1: all that there are
 
   /// Throws Error{interrupted} once the flag is set.
   void check_interrupt() const;

@@ -6,6 +6,7 @@
 #include "background/edge_block.hpp"
 #include "background/poisson_window.hpp"
 #include "elver/background.hpp"
+#include "elver/core/edge_fit.hpp"
 #include "elver/engine.hpp"
 
 namespace elver {
@@ -21,6 +22,14 @@ class EdgeFitter {
 
   ChannelRange fit_channels() const { return fit_; }
   ChannelRange signal_channels() const { return signal_; }
+
+  // What a back end needs to do the same elsewhere.
+  core::FitLimits limits() const {
+    return {options_.minimum_counts, options_.r_minimum, options_.r_maximum, options_.r_standard_errors};
+  }
+  double log2_e0() const { return log2_e0_; }
+  const std::vector<float>& x() const { return x_; }                        ///< [channel]
+  const std::optional<PoissonWindow>& poisson() const { return poisson_; }  ///< only for poisson_ml
 
   /// Fits pixels [first, first+count) of the tile, count <= kBlock, and writes counts minus background of the channels
   /// `net_channels` (which hold the signal window) to `net`, [channel][kBlock]. A pixel whose values are not finite in

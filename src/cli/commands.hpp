@@ -17,5 +17,6 @@ void add_phantom(CLI::App& program);
 void add_map(CLI::App& program);
 void add_overlay(CLI::App& program);
 void add_check(CLI::App& program);
+void add_devices(CLI::App& program);
 
 }  // namespace elver::cli

@@ -130,7 +130,17 @@ void add_run(CLI::App& command, RunOptions& options) {
   group->add_flag("--json", options.json, "Print the result as JSON");
 }
 
+void add_backend(CLI::App& command, RunOptions& options) {
+  CLI::App* group = command.get_option_group("Running");
+  group->add_option("--backend", options.backend, "auto (a GPU where there is one), cpu or cuda (default: auto)")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}));
+  group->add_option("--device", options.device, "Number of the GPU (default: all; see: elver devices)");
+}
+
 Run::Run(const RunOptions& options) {
+  if (options.backend == "cpu") context_.backend = Backend::cpu;
+  if (options.backend == "cuda") context_.backend = Backend::cuda;
+  context_.device = options.device;
   context_.threads = options.threads;
   if (!options.memory.empty()) context_.memory_bytes = parse_size(options.memory);
   context_.interrupted = &interrupted;

@@ -67,6 +67,7 @@ void add_predict(CLI::App& program) {
   command->add_flag("--margin", options->predict.margin, "Write the sums of leaves, without the objective's transform");
   command->add_flag("--best-iteration", options->predict.best_rounds, "Stop at the booster's best_iteration");
   add_run(*command, options->run);
+  add_backend(*command, options->run);
   command->footer("Example: elver predict --booster li.json --input features.npy --out li.npy");
   command->callback([options] { predict_command(*options); });
 }

@@ -1,31 +1,15 @@
 #include "engine/edge_pipeline.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <string>
 
 #include "background/edge_fitter.hpp"
+#include "elver/core/edge_fit.hpp"
 #include "elver/error.hpp"
 #include "types/stopwatch.hpp"
 
 namespace elver::engine {
-namespace {
-
-/// Less than three standard errors of what the background alone would give there.
-bool absent(const EdgeFit& fit) {
-  constexpr float kSigmas = 3.0f;
-  return fit.signal < kSigmas * std::sqrt(fit.phi * fit.background + fit.background_error * fit.background_error);
-}
-
-/// What a pixel is, from what its edges are: a failure before an absent edge before ok; the lowest code of failures.
-PixelStatus worse(PixelStatus a, PixelStatus b) {
-  if (failed(a) != failed(b)) return failed(a) ? a : b;
-  return failed(a) ? std::min(a, b) : std::max(a, b);
-}
-
-}  // namespace
-
 EdgePipeline::EdgePipeline(const Model& model, const EnergyAxis& axis)
     : channels_{std::numeric_limits<std::size_t>::max(), 0} {
   if (model.edges.empty()) throw Error(ErrorKind::mismatch, "model \"" + model.name + "\"", "it has no edge");
@@ -57,11 +41,11 @@ void EdgePipeline::extract(const TileView& tile, std::size_t first, std::size_t 
     edge.featuriser.features_by_point(out.net.data(), edge.net.first, features, usable);
     const std::vector<float>& line = edge.featuriser.absent();
     for (std::size_t p = 0; p < count; ++p) {
-      if (fits[p].status == PixelStatus::ok && (!usable[p] || absent(fits[p]))) {
+      if (fits[p].status == PixelStatus::ok && (!usable[p] || core::edge_absent(fits[p]))) {
         fits[p].status = PixelStatus::edge_absent;
         for (std::size_t i = 0; i < line.size(); ++i) features[i * kBlock + p] = line[i];
       }
-      out.status[p] = worse(out.status[p], fits[p].status);
+      out.status[p] = core::worse(out.status[p], fits[p].status);
     }
     features += line.size() * kBlock;
     out.features_seconds += watch.lap();

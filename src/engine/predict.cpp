@@ -6,6 +6,7 @@
 
 #include "elver/engine.hpp"
 #include "elver/error.hpp"
+#include "engine/device_loop.hpp"
 #include "engine/forest_runner.hpp"
 #include "types/text.hpp"
 
@@ -45,17 +46,13 @@ Prediction predict(const Booster& booster, const Image& rows, const PredictOptio
   // A booster without rounds has no round to stop at; 0 then means what it says.
   const std::size_t rounds = out.rounds == booster.round_count() ? 0 : out.rounds;
   const engine::BoosterRounds run{&booster, rounds};
-  const engine::ForestRunner runner({&run, 1}, engine::Missing::possible);
-  oneapi::tbb::enumerable_thread_specific<engine::ForestRunner::Workspace> works(
-      [&] { return engine::ForestRunner::Workspace(runner); });
-  for_each_tile(rows, {0, width}, context, "predict", [&](const Tile& tile) {
-    const std::size_t count = tile.counts.pixels;
-    std::vector<float> by_output(count * outputs), margins(count * outputs);
-    runner.run(tile.counts.counts, count, count, works.local(), by_output.data(), count);
+  // Margins, [output][stride], of some rows to their place in the result.
+  const auto put = [&](const float* by_output, std::size_t stride, std::uint64_t first, std::size_t count) {
+    std::vector<float> margins(count * outputs);
     for (std::size_t k = 0; k < outputs; ++k) {
-      for (std::size_t r = 0; r < count; ++r) margins[r * outputs + k] = by_output[k * count + r];
+      for (std::size_t r = 0; r < count; ++r) margins[r * outputs + k] = by_output[k * stride + r];
     }
-    float* const values = out.values.data() + tile.pixels.first * out.outputs;
+    float* const values = out.values.data() + first * out.outputs;
     if (classes) {
       for (std::size_t r = 0; r < count; ++r) {
         const auto row = margins.begin() + static_cast<std::ptrdiff_t>(r * outputs);
@@ -65,6 +62,28 @@ Prediction predict(const Booster& booster, const Image& rows, const PredictOptio
     }
     if (!options.margin) booster.transform(margins, count);
     std::ranges::copy(margins, values);
+  };
+
+  const std::vector<int> devices = engine::devices_to_use(context, engine::why_not_packable(booster));
+  if (!devices.empty()) {
+    const engine::DeviceForest forest = engine::pack_device_forest({&run, 1}, engine::Missing::possible);
+    cuda::Job job;
+    job.forest = &forest;
+    job.rows = width;
+    engine::for_each_device_tile(rows, job, devices, {}, context, "predict",
+                                 [&](PixelRange pixels, const cuda::TileResult& tile) {
+                                   put(tile.margins, tile.stride, pixels.first, tile.rows);
+                                 });
+    return out;
+  }
+  const engine::ForestRunner runner({&run, 1}, engine::Missing::possible);
+  oneapi::tbb::enumerable_thread_specific<engine::ForestRunner::Workspace> works(
+      [&] { return engine::ForestRunner::Workspace(runner); });
+  for_each_tile(rows, {0, width}, context, "predict", [&](const Tile& tile) {
+    const std::size_t count = tile.counts.pixels;
+    std::vector<float> by_output(count * outputs);
+    runner.run(tile.counts.counts, count, count, works.local(), by_output.data(), count);
+    put(by_output.data(), count, tile.pixels.first, count);
   });
   return out;
 }

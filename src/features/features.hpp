@@ -27,6 +27,9 @@ class Featuriser {
   void features_by_point(const float* net, std::size_t first_channel, float* out, bool* usable) const;
   /// What stands for an edge that is not there: the features of the constant line 0.1.
   const std::vector<float>& absent() const { return absent_; }
+  /// Each point's left neighbour, and the weight of the right one.
+  const std::vector<std::size_t>& left() const { return channel_; }
+  const std::vector<float>& weight() const { return weight_; }
 
  private:
   FeatureRule rule_;

@@ -253,7 +253,21 @@ void StridedImage::read_tile(PixelRange pixels, ChannelRange channels, std::span
   });
 }
 
+bool StridedImage::channels_first() const {
+  const auto step = [](std::ptrdiff_t stride) { return stride < 0 ? -stride : stride; };
+  return step(navigation_.back().stride) < step(channel_stride_);
+}
+
 void StridedImage::read(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const {
+  read_numbers(pixels, channels, out, false);
+}
+
+void StridedImage::read_channels(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const {
+  read_numbers(pixels, channels, out, true);
+}
+
+void StridedImage::read_numbers(PixelRange pixels, ChannelRange channels, std::span<std::byte> out,
+                                bool channels_first) const {
   check(pixels, channels, out.size() / bytes_of(info().type));
   with_stored(info().type, layout_, [&]<class Source>() {
     using Number = decltype(Source::load(nullptr));
@@ -263,11 +277,13 @@ void StridedImage::read(PixelRange pixels, ChannelRange channels, std::span<std:
       aligned.resize(static_cast<std::size_t>(pixels.size()) * channels.size());
       target = aligned.data();
     }
+    const std::size_t pixel_step = channels_first ? 1 : channels.size();
+    const std::size_t channel_step = channels_first ? static_cast<std::size_t>(pixels.size()) : 1;
     by_bites(pixels, channels, [&](ChannelRange few) {
-      Number* const first = target + (few.first - channels.first);
+      Number* const first = target + (few.first - channels.first) * channel_step;
       for_each_run(pixels, few, [&](const std::byte* from, std::size_t run, std::ptrdiff_t stride, std::size_t before) {
-        copy_block<Number, Source>(from, run, stride, few.size(), channel_stride_, first + before * channels.size(),
-                                   channels.size(), 1);
+        copy_block<Number, Source>(from, run, stride, few.size(), channel_stride_, first + before * pixel_step,
+                                   pixel_step, channel_step);
       });
     });
     if (!aligned.empty()) std::memcpy(out.data(), aligned.data(), aligned.size() * sizeof(Number));

@@ -24,6 +24,8 @@ class StridedImage : public Image {
   /// The layout must lie within its bytes: readers check before.
   StridedImage(ImageInfo info, StridedLayout layout);
   void read(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const override;
+  bool channels_first() const override;
+  void read_channels(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const override;
   void read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const override;
   void stay_within(std::uint64_t bytes) const override { sparing_ = bytes < layout_.bytes.span.size(); }
 
@@ -38,6 +40,7 @@ class StridedImage : public Image {
   /// each few.
   template <class Work>
   void by_bites(PixelRange pixels, ChannelRange channels, Work work) const;
+  void read_numbers(PixelRange pixels, ChannelRange channels, std::span<std::byte> out, bool channels_first) const;
   void check(PixelRange pixels, ChannelRange channels, std::size_t values) const;
 
   StridedLayout layout_;

@@ -8,8 +8,10 @@
 
 #include "elver/error.hpp"
 #include "elver/maps.hpp"
+#include "engine/device_loop.hpp"
 #include "engine/edge_pipelines.hpp"
 #include "engine/timed_image.hpp"
+#include "maps/device_maps.hpp"
 #include "maps/task_maps.hpp"
 #include "types/stopwatch.hpp"
 #include "types/text.hpp"
@@ -119,13 +121,22 @@ MapResult map_image(const Image& image, const Model& model, std::span<const std:
 
   std::vector<engine::BoosterRounds> boosters;
   for (const TaskMaps& task : tasks) boosters.push_back(task.booster());
+  const RunContext left = left_for_tiles(context, pixels, result.maps.size());
+  const std::vector<int> devices = engine::devices_to_use(context, why_not_on_devices(model, image));
+  if (!devices.empty()) {
+    result.computed_on = engine::names_of(devices);
+    map_on_devices(image, model, boosters, tasks, devices, mask, left, first_edge_map, result);
+    count_status(result);
+    result.seconds.total = total.seconds();
+    return result;
+  }
   const engine::ForestRunner forest(boosters, engine::Missing::never);
 
   const engine::TimedImage timed(image);
   oneapi::tbb::enumerable_thread_specific<engine::TileWork> works([&] { return engine::TileWork(forest); });
   SharedSeconds writing;
   const Stopwatch loop;
-  for_each_tile(timed, plan.channels(), left_for_tiles(context, pixels, result.maps.size()), "map",
+  for_each_tile(timed, plan.channels(), left, "map",
                 [&](const Tile& tile) {
                   const std::uint64_t first = tile.pixels.first;
                   const std::size_t count = tile.counts.pixels;

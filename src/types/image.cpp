@@ -1,6 +1,8 @@
 #include "elver/image.hpp"
 
+#include <algorithm>
 #include <array>
+#include <vector>
 
 #include "elver/error.hpp"
 
@@ -85,6 +87,17 @@ void Image::set_energy(const EnergyAxis& axis) {
   info_.axes.back().offset = axis.offset_ev;
   info_.axes.back().scale = axis.dispersion_ev;
   info_.axes.back().units = "eV";
+}
+
+void Image::read_channels(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const {
+  const std::size_t count = pixels.size(), width = channels.size(), bytes = bytes_of(info_.type);
+  std::vector<std::byte> spectra(count * width * bytes);
+  read(pixels, channels, spectra);
+  for (std::size_t p = 0; p < count; ++p) {
+    for (std::size_t c = 0; c < width; ++c) {
+      std::copy_n(spectra.data() + (p * width + c) * bytes, bytes, out.data() + (c * count + p) * bytes);
+    }
+  }
 }
 
 }  // namespace elver

@@ -1,0 +1,171 @@
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "counts_image.hpp"
+#include "elver/devices.hpp"
+#include "elver/engine.hpp"
+#include "elver/maps.hpp"
+#include "elver/predict.hpp"
+#include "engine/device_loop.hpp"
+#include "spectra.hpp"
+#include "train/forest_check.hpp"
+
+// Contracts: CUDA gives the plain CPU path's bits. One body for two machines: linked with the kernels that run on the
+// processor (cuda_on_host/), and with the library's own, for a GPU.
+namespace elver::test {
+namespace {
+
+class CudaContract : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    const DeviceList found = list_devices();
+    if (found.devices.empty()) GTEST_SKIP() << "no GPU: " << found.why_none;
+  }
+};
+
+void expect_same(const MapResult& wanted, const MapResult& found, const std::string& what) {
+  EXPECT_EQ(wanted.status, found.status) << what;
+  ASSERT_EQ(wanted.maps.size(), found.maps.size());
+  for (std::size_t m = 0; m < wanted.maps.size(); ++m) {
+    EXPECT_TRUE(same_bits(wanted.maps[m].values, found.maps[m].values)) << what << ", map " << wanted.maps[m].name;
+  }
+}
+
+void expect_same_maps(const Image& image, const Model& model, const std::string& what, bool masked = true) {
+  std::vector<std::uint8_t> mask;
+  for (std::uint64_t p = 0; masked && p < image.pixels(); ++p) mask.push_back(p % 13 == 2 ? 1 : 0);
+  const MapResult plain = map_image(image, model, mask, {.threads = 1, .backend = Backend::cpu});
+  const MapResult found = map_image(image, model, mask, {.threads = 1, .backend = Backend::cuda});
+  EXPECT_NE(found.computed_on, "CPU");
+  expect_same(plain, found, what);
+}
+
+template <class Number>
+void expect_same_maps(NumberType type) {
+  const Model model = model_of(2, 24, {{.trees = 12, .depth = 4}});
+  for (const Order order : {Order::energy_major, Order::pixel_major}) {
+    for (const std::uint64_t pixels : {1, 31, 33, 1025}) {  // 1025: a full tile and one pixel
+      const auto image = spectra<Number>(type, order, pixels, true, 60, 2);
+      expect_same_maps(*image, model, std::string(name_of(type)) + ", " + std::to_string(pixels) + " pixels, order " +
+                                          std::to_string(static_cast<int>(order)), pixels > 1);
+    }
+  }
+}
+
+// Maps of every number type that counts come in, both orders in memory, pixels that end in the middle of a warp.
+TEST_F(CudaContract, MapsOfBytes) { expect_same_maps<std::uint8_t>(NumberType::u8); }
+TEST_F(CudaContract, MapsOfUnsignedShorts) { expect_same_maps<std::uint16_t>(NumberType::u16); }
+TEST_F(CudaContract, MapsOfShorts) { expect_same_maps<std::int16_t>(NumberType::i16); }
+TEST_F(CudaContract, MapsOfIntegers) { expect_same_maps<std::int32_t>(NumberType::i32); }
+TEST_F(CudaContract, MapsOfFloats) { expect_same_maps<float>(NumberType::f32); }
+TEST_F(CudaContract, MapsOfDoubles) { expect_same_maps<double>(NumberType::f64); }
+// A type that no kernel reads goes as float32.
+TEST_F(CudaContract, MapsOfLongIntegers) { expect_same_maps<std::int64_t>(NumberType::i64); }
+
+TEST_F(CudaContract, MapsOfOneEdgeToEight) {
+  const auto image = spectra<float>(NumberType::f32, Order::energy_major, 97);
+  for (std::size_t edges = 1; edges <= 8; ++edges) {
+    expect_same_maps(*image, model_of(edges, 17 + edges, {{.trees = 9, .depth = 5}, {.trees = 8, .depth = 3, .outputs = 2, .seed = 2}}),
+                     std::to_string(edges) + " edges");
+  }
+}
+
+TEST_F(CudaContract, MapsByEveryFeatureRule) {
+  const auto image = spectra<std::uint16_t>(NumberType::u16, Order::energy_major, 65, true, 60, 2);
+  Model model = model_of(2, 20, {{.trees = 9, .depth = 5}});
+  for (const FeatureKind kind : {FeatureKind::cdf, FeatureKind::raw}) {
+    for (const CdfSum sum : {CdfSum::inclusive, CdfSum::exclusive, CdfSum::trapezoid}) {
+      for (const Divisor divisor : {Divisor::last, Divisor::max, Divisor::area, Divisor::none}) {
+        for (const bool clip : {false, true}) {
+          model.features = {kind, sum, divisor, clip};
+          expect_same_maps(*image, model, "rule");
+        }
+      }
+    }
+  }
+}
+
+// Points closer and wider than channels, points that lie on channels, a variance of counts that is given, other limits.
+TEST_F(CudaContract, MapsOfOtherGridsAndLimits) {
+  const auto image = spectra<float>(NumberType::f32, Order::pixel_major, 65, true, 60, 2);
+  for (const std::size_t points : {14, 40, 160}) {
+    Model model = model_of(2, points, {{.trees = 9, .depth = 5}});
+    expect_same_maps(*image, model, std::to_string(points) + " points");
+    model.background.phi = 2.5;
+    model.background.minimum_counts = 3000;
+    model.background.r_minimum = 2.5;
+    model.background.r_maximum = 3.2;
+    model.background.r_standard_errors = 0;
+    expect_same_maps(*image, model, std::to_string(points) + " points, other limits");
+  }
+}
+
+// What maps do not show: every number of every fit, and the features themselves.
+TEST_F(CudaContract, FitsAndFeatures) {
+  const std::uint64_t pixels = 130;
+  const auto image = spectra<std::uint16_t>(NumberType::u16, Order::energy_major, pixels, true, 60, 3);
+  const Model model = model_of(3, 30, {{.trees = 9, .depth = 5}});
+  const Plan plan(model, image->energy());
+  std::vector<float> counts(plan.channels().size() * pixels);
+  image->read_tile({0, pixels}, plan.channels(), counts);
+  TileFeatures wanted;
+  plan.extract({counts.data(), pixels, plan.channels()}, {}, wanted);
+
+  const engine::BoosterRounds run{&model.tasks[0].booster, 0};
+  const engine::DeviceForest forest = engine::pack_device_forest({&run, 1}, engine::Missing::never);
+  const engine::DeviceEdges edges = engine::pack_device_edges(model, image->energy(), forest.codes);
+  cuda::Job job;
+  job.forest = &forest;
+  job.edges = &edges;
+  job.rows = edges.rows;
+  job.all_fits = job.features = true;
+  engine::choose_wire(*image, job);
+  const std::array<int, 1> devices{0};
+  engine::for_each_device_tile(*image, job, devices, {}, {.threads = 1}, "", [&](PixelRange range, const cuda::TileResult& tile) {
+    for (std::size_t p = 0; p < tile.rows; ++p) {
+      for (std::size_t e = 0; e < 3; ++e) {
+        const EdgeFit &a = wanted.fits[e * pixels + range.first + p], &b = tile.fits[e * tile.stride + p];
+        EXPECT_EQ(a.status, b.status) << p;
+        EXPECT_TRUE(same_bits(&a.A, &b.A, 8)) << "fit of pixel " << p << ", edge " << e;
+      }
+      if (failed(tile.status[p])) continue;
+      for (std::size_t f = 0; f < edges.feature_count; ++f) {
+        const float a = wanted.features[(range.first + p) * edges.feature_count + f];
+        EXPECT_TRUE(same_bits(&a, &tile.features[f * tile.stride + p], 1)) << "pixel " << p << ", feature " << f;
+      }
+    }
+  });
+}
+
+void expect_same_predictions(const Booster& booster, std::size_t rows, const std::string& what, bool best = false) {
+  const std::size_t width = booster.feature_count();
+  CountsImage image(pixel_row(rows), {0, 1, width});
+  image.values = trying_rows(booster, rows, 5);
+  const PredictOptions options{.margin = true, .best_rounds = best};
+  const Prediction plain = predict(booster, image, options, {.threads = 1, .backend = Backend::cpu});
+  const Prediction found = predict(booster, image, options, {.threads = 1, .backend = Backend::cuda});
+  EXPECT_TRUE(same_bits(plain.values, found.values)) << what;
+}
+
+// Every depth template, deeper trees, NaN features, rows that end in the middle of a lane's four.
+TEST_F(CudaContract, MarginsOfEveryDepth) {
+  for (std::size_t depth = 1; depth <= 10; ++depth) {
+    const Booster booster = random_booster({.trees = 11, .depth = depth, .seed = static_cast<std::uint32_t>(depth)});
+    for (const std::size_t rows : {1, 2, 31, 33, 128, 129}) {
+      expect_same_predictions(booster, rows, "depth " + std::to_string(depth) + ", " + std::to_string(rows) + " rows");
+    }
+  }
+}
+
+TEST_F(CudaContract, MarginsOfCategoriesVectorsWeightsAndOddThresholds) {
+  expect_same_predictions(random_booster({.categorical = true}), 200, "categorical");
+  expect_same_predictions(random_booster({.outputs = 3, .vector_leaves = true}), 200, "vector leaves");
+  expect_same_predictions(random_booster({.dart = true}), 200, "dart");
+  expect_same_predictions(random_booster({.odd_thresholds = true}), 200, "odd thresholds");
+  expect_same_predictions(random_booster({.features = 3, .trees = 200, .thresholds = 700}), 200, "more than 254 thresholds");
+  expect_same_predictions(random_booster({.trees = 60, .depth = 3, .outputs = 20}), 200, "more outputs than warps");
+}
+
+}  // namespace
+}  // namespace elver::test
