@@ -7,6 +7,7 @@
 #include "elver/engine.hpp"
 #include "elver/error.hpp"
 #include "engine/forest_runner.hpp"
+#include "engine/timed_image.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -23,6 +24,7 @@ std::size_t rounds_to_use(const Booster& booster, bool best) {
 
 Prediction predict(const Booster& booster, const Image& rows, const PredictOptions& options,
                    const RunContext& context) {
+  const Stopwatch total;
   const std::uint64_t width = rows.info().axes.empty() ? 0 : rows.info().axes.back().size;
   if (width != booster.feature_count()) {
     throw Error(ErrorKind::mismatch, "input and booster do not fit each other",
@@ -48,10 +50,14 @@ Prediction predict(const Booster& booster, const Image& rows, const PredictOptio
   const engine::ForestRunner runner({&run, 1}, engine::Missing::possible);
   oneapi::tbb::enumerable_thread_specific<engine::ForestRunner::Workspace> works(
       [&] { return engine::ForestRunner::Workspace(runner); });
-  for_each_tile(rows, {0, width}, context, "predict", [&](const Tile& tile) {
+  const engine::TimedImage timed(rows);
+  SharedSeconds after;
+  const Stopwatch loop;
+  for_each_tile(timed, {0, width}, context, "predict", [&](const Tile& tile) {
     const std::size_t count = tile.counts.pixels;
     std::vector<float> by_output(count * outputs), margins(count * outputs);
     runner.run(tile.counts.counts, count, count, works.local(), by_output.data(), count);
+    const Stopwatch watch;
     for (std::size_t k = 0; k < outputs; ++k) {
       for (std::size_t r = 0; r < count; ++r) margins[r * outputs + k] = by_output[k * count + r];
     }
@@ -61,11 +67,22 @@ Prediction predict(const Booster& booster, const Image& rows, const PredictOptio
         const auto row = margins.begin() + static_cast<std::ptrdiff_t>(r * outputs);
         values[r] = static_cast<float>(std::max_element(row, row + static_cast<std::ptrdiff_t>(outputs)) - row);
       }
+      after.add(watch.seconds());
       return;
     }
     if (!options.margin) booster.transform(margins, count);
     std::ranges::copy(margins, values);
+    after.add(watch.seconds());
   });
+  StageSeconds spent;
+  for (const engine::ForestRunner::Workspace& work : works) {
+    spent.rank += work.rank_seconds;
+    spent.trees += work.trees_seconds;
+  }
+  spent.trees += after.value();
+  spent.read = timed.seconds();
+  out.seconds = engine::shared_out(spent, loop.seconds());
+  out.seconds.total = total.seconds();
   return out;
 }
 
