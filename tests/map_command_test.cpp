@@ -90,7 +90,7 @@ TEST_F(MapCommand, WritesMapsPicturesAndARecord) {
   EXPECT_EQ(run["windows"][0]["fit"]["channels"], json::array({20, 90}));
   EXPECT_EQ(run["model"]["sha256"].get<std::string>().size(), 64U);
   EXPECT_EQ(run["input"]["sha256"].get<std::string>().size(), 64U);
-  for (const char* stage : {"read", "features", "trees", "write", "total"})
+  for (const char* stage : {"read", "background", "features", "rank", "trees", "write", "total"})
     EXPECT_GE(run["seconds"][stage].get<double>(), 0.0);
   EXPECT_THAT(read_text(dir / "out/maps.csv"),
               StartsWith("row,column,x (nm),y (nm),status,li_content (Li per formula unit)"));

@@ -15,6 +15,12 @@
 
 namespace elver {
 
+/// Wall seconds. The tile loop's are shared out by what its threads spent on each stage: reading counts, fitting and
+/// subtracting backgrounds, making features, ranking them among the thresholds of the trees, the trees, and writing.
+struct StageSeconds {
+  double read = 0, background = 0, features = 0, rank = 0, trees = 0, write = 0, total = 0;
+};
+
 /// Counts of some pixels, [channel][pixel], channels counted from `channels.first`. A view: trivially copyable.
 struct TileView {
   const float* counts = nullptr;

@@ -29,11 +29,6 @@ struct Map {
   bool of_task = true;  ///< what the model predicts; false for the fit of an edge
 };
 
-/// Wall seconds. The tile loop's are shared out by what its threads spent on each stage.
-struct StageSeconds {
-  double read = 0, features = 0, trees = 0, write = 0, total = 0;
-};
-
 struct MapResult {
   std::uint64_t rows = 0, columns = 0;
   std::vector<Map> maps;            ///< tasks first, then the fits of each edge

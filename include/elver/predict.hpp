@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "elver/engine.hpp"
 #include "elver/forest.hpp"
 #include "elver/image.hpp"
 #include "elver/run_context.hpp"
@@ -18,6 +19,7 @@ struct Prediction {
   std::uint64_t rows = 0;
   std::uint64_t outputs = 1;  ///< 1 for multi:softmax, whose prediction is the class's index
   std::uint64_t rounds = 0;   ///< boosting rounds used
+  StageSeconds seconds;       ///< background, features and write stay 0
 };
 
 /// Predictions as XGBoost's Booster.predict gives them, for each pixel of `rows`, whose channels are the features

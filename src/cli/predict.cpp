@@ -5,6 +5,7 @@
 
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
+#include "types/stopwatch.hpp"
 
 namespace elver::cli {
 namespace {
@@ -17,14 +18,20 @@ struct Options {
 
 void predict_command(const Options& options) {
   const Run run(options.run);
+  Stopwatch watch;
   const Booster booster = Booster::load(options.booster);
   const std::unique_ptr<Image> rows = open_image(options.input);
-  const Prediction result = predict(booster, *rows, options.predict, run.context());
+  const double opening = watch.lap();
+  Prediction result = predict(booster, *rows, options.predict, run.context());
+  watch.lap();
   if (result.outputs == 1) {
     write_npy(options.out, result.values);
   } else {
     write_npy(options.out, result.values, result.rows, result.outputs);
   }
+  result.seconds.read += opening;
+  result.seconds.write = watch.seconds();
+  result.seconds.total += opening + result.seconds.write;
   const std::optional<std::size_t> best = booster.best_iteration();
   if (best && !options.predict.best_rounds && !options.run.quiet) {
     std::fprintf(stderr,
@@ -46,7 +53,16 @@ void predict_command(const Options& options) {
         {"rounds", booster.round_count()},
         {"rounds_used", result.rounds},
         {"best_iteration", best ? nlohmann::ordered_json(*best) : nlohmann::ordered_json()},
-        {"margin", options.predict.margin}};
+        {"margin", options.predict.margin},
+        {"threads", run.context().thread_count()},
+        {"seconds",
+         {{"read", result.seconds.read},
+          {"background", result.seconds.background},
+          {"features", result.seconds.features},
+          {"rank", result.seconds.rank},
+          {"trees", result.seconds.trees},
+          {"write", result.seconds.write},
+          {"total", result.seconds.total}}}};
     std::printf("%s\n", report.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
   } else if (!options.run.quiet) {
     std::printf("%s: %llu rows, %llu %s each, by %llu of %zu rounds of %s\n", options.out.c_str(),

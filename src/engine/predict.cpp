@@ -8,6 +8,7 @@
 #include "elver/error.hpp"
 #include "engine/device_loop.hpp"
 #include "engine/forest_runner.hpp"
+#include "engine/timed_image.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -24,6 +25,7 @@ std::size_t rounds_to_use(const Booster& booster, bool best) {
 
 Prediction predict(const Booster& booster, const Image& rows, const PredictOptions& options,
                    const RunContext& context) {
+  const Stopwatch total;
   const std::uint64_t width = rows.info().axes.empty() ? 0 : rows.info().axes.back().size;
   if (width != booster.feature_count()) {
     throw Error(ErrorKind::mismatch, "input and booster do not fit each other",
@@ -74,17 +76,32 @@ Prediction predict(const Booster& booster, const Image& rows, const PredictOptio
                                  [&](PixelRange pixels, const cuda::TileResult& tile) {
                                    put(tile.margins, tile.stride, pixels.first, tile.rows);
                                  });
+    out.seconds.total = total.seconds();
     return out;
   }
   const engine::ForestRunner runner({&run, 1}, engine::Missing::possible);
   oneapi::tbb::enumerable_thread_specific<engine::ForestRunner::Workspace> works(
       [&] { return engine::ForestRunner::Workspace(runner); });
-  for_each_tile(rows, {0, width}, context, "predict", [&](const Tile& tile) {
+  const engine::TimedImage timed(rows);
+  SharedSeconds after;
+  const Stopwatch loop;
+  for_each_tile(timed, {0, width}, context, "predict", [&](const Tile& tile) {
     const std::size_t count = tile.counts.pixels;
     std::vector<float> by_output(count * outputs);
     runner.run(tile.counts.counts, count, count, works.local(), by_output.data(), count);
+    const Stopwatch watch;
     put(by_output.data(), count, tile.pixels.first, count);
+    after.add(watch.seconds());
   });
+  StageSeconds spent;
+  for (const engine::ForestRunner::Workspace& work : works) {
+    spent.rank += work.rank_seconds;
+    spent.trees += work.trees_seconds;
+  }
+  spent.trees += after.value();
+  spent.read = timed.seconds();
+  out.seconds = engine::shared_out(spent, loop.seconds());
+  out.seconds.total = total.seconds();
   return out;
 }
 

@@ -106,7 +106,9 @@ std::vector<double> mean_spectrum(const Image& image, const RunContext& context)
     std::vector<std::uint8_t> finite(tile.counts.pixels, 1);
     for (std::size_t c = 0; c < channels; ++c) {
       const float* counts = tile.counts.channel(c);
-      for (std::size_t p = 0; p < finite.size(); ++p) finite[p] = static_cast<std::uint8_t>(finite[p] & (std::isfinite(counts[p]) ? 1 : 0));
+      for (std::size_t p = 0; p < finite.size(); ++p) {
+        finite[p] = std::isfinite(counts[p]) ? finite[p] : std::uint8_t{0};
+      }
     }
     Sum sum{std::vector<double>(channels, 0.0), static_cast<std::size_t>(std::ranges::count(finite, 1))};
     for (std::size_t c = 0; c < channels; ++c) {

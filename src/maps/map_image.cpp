@@ -157,16 +157,14 @@ MapResult map_image(const Image& image, const Model& model, std::span<const std:
   count_status(result);
   StageSeconds spent;
   for (const engine::TileWork& work : works) {
-    spent.features += work.background_seconds() + work.features_seconds();
-    spent.trees += work.rank_seconds() + work.trees_seconds();
+    spent.background += work.background_seconds();
+    spent.features += work.features_seconds();
+    spent.rank += work.rank_seconds();
+    spent.trees += work.trees_seconds();
   }
   spent.trees += writing.value();
   spent.read = timed.seconds();
-  const double all = spent.read + spent.features + spent.trees;
-  const double share = all > 0 ? loop.seconds() / all : 0.0;
-  result.seconds.read = spent.read * share;
-  result.seconds.features = spent.features * share;
-  result.seconds.trees = spent.trees * share;
+  result.seconds = engine::shared_out(spent, loop.seconds());
   result.seconds.total = total.seconds();
   return result;
 }

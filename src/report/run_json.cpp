@@ -130,7 +130,9 @@ nlohmann::ordered_json run_record_json(const Image& image, const Model& model, c
 
 nlohmann::ordered_json seconds_json(const StageSeconds& seconds) {
   return {{"read", seconds.read},
+          {"background", seconds.background},
           {"features", seconds.features},
+          {"rank", seconds.rank},
           {"trees", seconds.trees},
           {"write", seconds.write},
           {"total", seconds.total}};
