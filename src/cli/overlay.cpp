@@ -9,6 +9,7 @@
 #include "elver/error.hpp"
 #include "elver/overlay.hpp"
 #include "elver/report.hpp"
+#include "types/text.hpp"
 
 namespace elver::cli {
 namespace {
@@ -121,7 +122,13 @@ void lay(const Options& options) {
     maps.push_back(acquisition.map);
   }
   OutputSet out(options.out);
-  const OverlayResult result = overlay(maps, overlay_options, run.context());
+  OverlayResult result = overlay(maps, overlay_options, run.context());
+  for (std::size_t m = 0; m < made.size(); ++m) {  // what was said of the maps as they were made
+    if (!made[m].computed.is_object()) continue;
+    for (const Json& note : made[m].computed.at("notes")) {
+      result.notes.push_back(text("map %c: ", static_cast<char>('a' + m)) + note.get<std::string>());
+    }
+  }
   OverlayRecord record;
   record.command_line = command_line();
   record.colours = overlay_colours_named(options.colours);

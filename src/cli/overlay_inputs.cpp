@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <filesystem>
+#include <limits>
 
 #include "elver/detect.hpp"
 #include "elver/error.hpp"
@@ -80,6 +82,13 @@ void detect_edge(const OverlayInputs& inputs, const Image& image, const std::str
     const auto value = static_cast<double>(signal.values[p]);
     out.threshold = std::min(out.threshold.value_or(value), value);
   }
+  if (!out.threshold) {  // nowhere present: a threshold of the values' own would find it all the same
+    float most = 0;
+    for (const float value : signal.values) most = std::isfinite(value) ? std::max(most, value) : most;
+    out.threshold = static_cast<double>(std::nextafter(most, std::numeric_limits<float>::infinity()));
+    found.maps.notes.push_back("no pixel of " + image.info().title + " has the edge " + job.windows.edge +
+                               " at this false discovery rate");
+  }
   out.computed = {{"edge", job.windows.edge},
                   {"fit_ev", {job.windows.fit.start_ev, job.windows.fit.stop_ev}},
                   {"signal_ev", {job.windows.signal.start_ev, job.windows.signal.stop_ev}},
@@ -115,6 +124,7 @@ void make_map(const OverlayInputs& inputs, std::size_t index, OverlayMap& out, c
     throw Error(ErrorKind::usage, file.file + " holds a spectrum image", "nothing says what to make of it",
                 "Give --edge for the first file, --model and --map for the others");
   }
+  file.auto_axis = file.auto_axis || (inputs.auto_axis && !edge);
   std::optional<Model> model;
   if (!inputs.model.empty() && (!edge || file.auto_axis)) model = load_model(inputs.model);
   const std::unique_ptr<Image> image = open_input(file, context, nullptr, model ? &*model : nullptr);
@@ -144,6 +154,8 @@ void add_overlay_inputs(CLI::App& command, OverlayInputs& inputs) {
   make->add_option("--fdr", inputs.false_discovery_rate, "False discovery rate of the edge")->capture_default_str();
   make->add_option("--model", inputs.model, "Of the other files: what this model predicts");
   make->add_option("--map", inputs.map, "Which of its maps, for example probability_oxygen_vacancy")->needs("--model");
+  make->add_flag("--auto-axis", inputs.auto_axis,
+                 "Put the energy axes of the files that the model maps right by its edges");
   make->add_flag("--mask-vacuum", inputs.mask.automatic, "Leave out vacuum, found by the gap in the total counts");
   CLI::Option_group* place = command.add_option_group("Where the fields lie, and energy axes");
   for (std::size_t m = 0; m < kLargestOverlay; ++m) {

@@ -24,6 +24,7 @@ struct OverlayInputs {
   std::array<OverlayInput, kLargestOverlay> each;
   std::string edge, fit, signal, model, map;
   double false_discovery_rate = 0.05;
+  bool auto_axis = false;  ///< of every file that the model maps
   MaskOptions mask;
 };
 void add_overlay_inputs(CLI::App& command, OverlayInputs& inputs);

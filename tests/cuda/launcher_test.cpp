@@ -127,6 +127,7 @@ TEST_F(Launcher, RefusesWhatADeviceRefuses) {
   EXPECT_EQ(device::launch(unset_kernel, dim3(1), dim3(1), 64 << 10, stream_, &out), cudaErrorInvalidValue);
   EXPECT_EQ(cudaFuncSetAttribute(unset_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, 64 << 10), cudaSuccess);
   EXPECT_EQ(device::launch(unset_kernel, dim3(1), dim3(1), 64 << 10, stream_, &out), cudaSuccess);
+  EXPECT_EQ(cudaStreamSynchronize(stream_), cudaSuccess);  // the kernel writes into this frame
   char* device = nullptr;
   ASSERT_EQ(cudaMalloc(&device, 16), cudaSuccess);
   char host[32] = {};
