@@ -43,10 +43,10 @@ struct Preparation {
   Binning bin;
   Spikes spikes = Spikes::keep;
   Counts counts = Counts::trust;
-  AlignRequest align;
-  std::vector<Mark> marks;
+  AlignRequest align = {};
+  std::vector<Mark> marks = {};
   /// In place of marks: the energy axis is put right by these, a model's, by itself.
-  std::optional<std::vector<ReferenceSpectrum>> references;
+  std::optional<std::vector<ReferenceSpectrum>> references = {};
 };
 
 /// How many values were replaced, and in how many pixels.
