@@ -83,7 +83,7 @@ void detect_edge(const OverlayInputs& inputs, const Image& image, const std::str
     out.threshold = std::min(out.threshold.value_or(value), value);
   }
   if (!out.threshold) {  // nowhere present: a threshold of the values' own would find it all the same
-    float most = 0;
+    float most = 1;
     for (const float value : signal.values) most = std::isfinite(value) ? std::max(most, value) : most;
     out.threshold = static_cast<double>(std::nextafter(most, std::numeric_limits<float>::infinity()));
     found.maps.notes.push_back("no pixel of " + image.info().title + " has the edge " + job.windows.edge +
