@@ -24,6 +24,7 @@ class Scatterer {
   Scatterer(const ExcessTest& test, std::size_t channels)
       : test_(test), block_(std::max<std::size_t>(1, channels / kBlocks)), blocks_((channels + block_ - 1) / block_) {}
 
+  double block() const { return std::max(2.0, static_cast<double>(block_)); }  ///< channels
   double freedom_by_channel() const { return static_cast<double>(test_.fit_ln_energy().size()) - 2.0; }
   double freedom_by_block() const { return static_cast<double>(blocks_) - 2.0; }
 
@@ -107,7 +108,10 @@ FitScatter fit_scatter(const Image& image, const ExcessTest& test, ChannelRange 
       return std::abs(phi - 1.0) < kStandardErrors * std::sqrt(2.0 / (pixels * freedom));
     };
     const double channel_phi = is_electrons(by_channel, scatterer.freedom_by_channel()) ? 1.0 : by_channel;
-    const double block_phi = is_electrons(by_block, scatterer.freedom_by_block()) ? 1.0 : by_block;
+    // Coupling reaches across the blocks' ends, and is lost there: by as much a block as makes one channel scatter less
+    // than a block does. A sum over a whole window loses next to nothing.
+    const double lost = std::max(0.0, by_block - by_channel) / (scatterer.block() - 1.0);
+    const double block_phi = is_electrons(by_block, scatterer.freedom_by_block()) ? 1.0 : by_block + lost;
     // By channel is the more exact where neighbours are independent; by block is right where they are not.
     out.phi = has_blocks ? std::max(channel_phi, block_phi) : channel_phi;
     if (block_phi == 1.0 && channel_phi < 1.0) out.phi = channel_phi;  // the coarser measure cannot tell it from 1
