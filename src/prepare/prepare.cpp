@@ -179,6 +179,7 @@ const Image& as_written(const Image& image, std::unique_ptr<Image>& storage) {
 
 Prepared prepare(std::unique_ptr<Image> image, const Preparation& options, const RunContext& context) {
   Prepared prepared{std::move(image), {}};
+  if (context.memory_bytes > 0) prepared.image->stay_within(context.memory_bytes / 4);  // before anything is looked at
   prepared.record.earlier_json = prepared.image->info().record_json;
   const Json earlier = earlier_preparation(prepared.record.earlier_json);
   // Counts that were dealt out between channels scatter less for that; they were looked at before.
