@@ -127,7 +127,10 @@ TEST_F(CudaContract, FitsAndFeatures) {
       for (std::size_t e = 0; e < 3; ++e) {
         const EdgeFit &a = wanted.fits[e * pixels + range.first + p], &b = tile.fits[e * tile.stride + p];
         EXPECT_EQ(a.status, b.status) << p;
-        EXPECT_TRUE(same_bits(&a.A, &b.A, 8)) << "fit of pixel " << p << ", edge " << e;
+        for (std::size_t i = 0; i < 8; ++i) {
+          EXPECT_TRUE(same_bits(&a.A + i, &b.A + i, 1))
+              << "number " << i << " of the fit of pixel " << p << ", edge " << e << ": " << (&a.A)[i] << " and " << (&b.A)[i];
+        }
       }
       if (failed(tile.status[p])) continue;
       for (std::size_t f = 0; f < edges.feature_count; ++f) {
