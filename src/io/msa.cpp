@@ -302,7 +302,9 @@ File read_msa(const Bytes& bytes, const std::filesystem::path& path, const OpenO
     const auto spectrum = std::make_shared<Spectrum>(read_spectrum(content));
     ImageInfo info = describe(content, *spectrum, path);
     arrange_axes(info, 0, options, true);
-    StridedLayout layout{{std::as_bytes(std::span(spectrum->counts)), spectrum}, 0, {sizeof(double)}};
+    StridedLayout layout;
+    layout.bytes = {std::as_bytes(std::span(spectrum->counts)), spectrum};
+    layout.strides = {sizeof(double)};
     File file{path, "msa", {}};
     file.images.push_back(std::make_unique<StridedImage>(std::move(info), std::move(layout)));
     return file;
