@@ -320,11 +320,11 @@ TEST(Dm, AnyPixelsAndChannelsAreCutFromTheWhole) {
   }
 }
 
-// A mapped file that is read a few channels at a time, giving its pages back, holds the same numbers: the channels of
+// A mapped file whose pages are given back, and whose channels are copied where they lie apart, holds the same numbers: the channels of
 // the first lie far apart, those of the second together.
 TEST(Dm, ReadingWithinLittleMemoryGivesTheSameNumbers) {
   const test::TempDir dir;
-  constexpr std::size_t kSide = 260, kDeep = 70;  // a channel is more than 64 kB, all of them more than a bite of 4 MB
+  constexpr std::size_t kSide = 260, kDeep = 70;  // a channel is more than 16 kB
   const DmWriter writer(4, true);
   std::vector<std::uint8_t> values(kSide * kSide * kDeep);
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<std::uint8_t>(i * 2654435761U >> 13);

@@ -16,8 +16,11 @@ namespace {
   throw Error(ErrorKind::input, "cannot read " + path.string(), why, todo);
 }
 
-/// Closes a file descriptor on the way out; a mapping outlives it.
+/// Closes a file descriptor on the way out.
 struct Descriptor {
+  explicit Descriptor(int opened) : number(opened) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
   int number;
   ~Descriptor() {
     if (number >= 0) ::close(number);
@@ -40,20 +43,32 @@ constexpr int kReadAtOnce = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
 
 }  // namespace
 
-void check_file(const std::filesystem::path& path) { size_of({::open(path.c_str(), kReadAtOnce)}, path); }
+void check_file(const std::filesystem::path& path) { size_of(Descriptor(::open(path.c_str(), kReadAtOnce)), path); }
 
 Bytes map_file(const std::filesystem::path& path) {
-  const Descriptor file{::open(path.c_str(), kReadAtOnce)};
-  const std::size_t size = size_of(file, path);
-  void* const start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file.number, 0);
+  const auto file = std::make_shared<Descriptor>(::open(path.c_str(), kReadAtOnce));
+  const std::size_t size = size_of(*file, path);
+  void* const start = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file->number, 0);
   if (start == MAP_FAILED) cannot_read(path, std::strerror(errno), "");
   return {{static_cast<const std::byte*>(start), size},
-          std::shared_ptr<const void>(start, [size](void* mapped) { ::munmap(mapped, size); }),
-          true};
+          std::shared_ptr<const void>(start, [size, file](void* mapped) { ::munmap(mapped, size); }),
+          file->number};
+}
+
+void copy_from_file(const Bytes& bytes, std::size_t offset, std::span<std::byte> out) {
+  while (!out.empty()) {
+    const ssize_t got = ::pread(bytes.file, out.data(), out.size(), static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) {
+      throw Error(ErrorKind::input, "cannot read on", got < 0 ? std::strerror(errno) : "the file has become shorter");
+    }
+    offset += static_cast<std::size_t>(got);
+    out = out.subspan(static_cast<std::size_t>(got));
+  }
 }
 
 void give_back_pages(const Bytes& bytes) noexcept {
-  if (!bytes.mapped) return;
+  if (bytes.file < 0) return;
   // Read-only and never changed: who reads on finds the same bytes, out of the system's own cache.
   ::madvise(const_cast<std::byte*>(bytes.span.data()), bytes.span.size(), MADV_DONTNEED);
 }

@@ -32,10 +32,12 @@ extern const Reader npy_reader;
 struct Bytes {
   std::span<const std::byte> span;
   std::shared_ptr<const void> owner;
-  bool mapped = false;  ///< they are a whole mapped file
+  int file = -1;  ///< of a whole mapped file: its descriptor, open as long as `owner` lives
 };
 /// Maps a whole file, read-only. Throws Error{input} when it is missing, a folder, empty or not readable.
 Bytes map_file(const std::filesystem::path& path);
+/// Copies bytes of a mapped file past the mapping. Throws Error{input} when they cannot be read.
+void copy_from_file(const Bytes& bytes, std::size_t offset, std::span<std::byte> out);
 /// The pages of a mapped file that were read so far no longer count as this program's memory.
 void give_back_pages(const Bytes& bytes) noexcept;
 /// Throws as map_file does, and maps nothing.

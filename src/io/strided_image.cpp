@@ -226,31 +226,39 @@ void StridedImage::for_each_run(PixelRange pixels, ChannelRange channels, Work w
   }
 }
 
-template <class Work>
-void StridedImage::by_bites(PixelRange pixels, ChannelRange channels, Work work) const {
-  if (!sparing_) return work(channels);
-  // A channel that lies apart costs its pixels, and what the system maps around the first and the last of them.
-  constexpr std::uint64_t kBite = 4U << 20, kAround = 64U << 10;
-  const auto stride = static_cast<std::uint64_t>(std::abs(channel_stride_));
-  const std::uint64_t channel = std::min(stride, pixels.size() * bytes_of(info().type) + 2 * kAround);
-  const std::size_t few = stride < kAround ? channels.size() : std::max<std::size_t>(1, kBite / channel);
-  for (std::size_t first = channels.first; first < channels.last; first += few) {
-    work(ChannelRange{first, std::min(channels.last, first + few)});
-    give_back_pages(layout_.bytes);
+bool StridedImage::copies(std::ptrdiff_t pixel_stride) const {
+  constexpr std::ptrdiff_t kApart = 16 << 10;
+  return sparing_ && layout_.bytes.file >= 0 && std::abs(channel_stride_) >= kApart &&
+         pixel_stride == static_cast<std::ptrdiff_t>(layout_.half ? 2 : bytes_of(info().type));
+}
+
+std::vector<std::byte> StridedImage::copied(const std::byte* from, std::size_t pixels, std::size_t channels) const {
+  const std::size_t bytes = pixels * (layout_.half ? 2 : bytes_of(info().type));
+  std::vector<std::byte> out(bytes * channels);
+  std::ptrdiff_t offset = from - layout_.bytes.span.data();
+  for (std::size_t c = 0; c < channels; ++c, offset += channel_stride_) {
+    copy_from_file(layout_.bytes, static_cast<std::size_t>(offset), std::span(out).subspan(c * bytes, bytes));
   }
+  return out;
 }
 
 void StridedImage::read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const {
   check(pixels, channels, out.size());
   const auto count = static_cast<std::size_t>(pixels.size());
   with_stored(info().type, layout_, [&]<class Source>() {
-    by_bites(pixels, channels, [&](ChannelRange few) {
-      float* const target = out.data() + (few.first - channels.first) * count;
-      for_each_run(pixels, few, [&](const std::byte* from, std::size_t run, std::ptrdiff_t stride, std::size_t before) {
-        copy_block<float, Source>(from, run, stride, few.size(), channel_stride_, target + before, 1, count);
-      });
-    });
+    for_each_run(
+        pixels, channels, [&](const std::byte* from, std::size_t run, std::ptrdiff_t stride, std::size_t before) {
+          std::ptrdiff_t channel_stride = channel_stride_;
+          std::vector<std::byte> near;
+          if (copies(stride)) {
+            near = copied(from, run, channels.size());
+            from = near.data();
+            channel_stride = stride * static_cast<std::ptrdiff_t>(run);
+          }
+          copy_block<float, Source>(from, run, stride, channels.size(), channel_stride, out.data() + before, 1, count);
+        });
   });
+  if (sparing_) give_back_pages(layout_.bytes);
 }
 
 bool StridedImage::channels_first() const {
@@ -279,13 +287,19 @@ void StridedImage::read_numbers(PixelRange pixels, ChannelRange channels, std::s
     }
     const std::size_t pixel_step = channels_first ? 1 : channels.size();
     const std::size_t channel_step = channels_first ? static_cast<std::size_t>(pixels.size()) : 1;
-    by_bites(pixels, channels, [&](ChannelRange few) {
-      Number* const first = target + (few.first - channels.first) * channel_step;
-      for_each_run(pixels, few, [&](const std::byte* from, std::size_t run, std::ptrdiff_t stride, std::size_t before) {
-        copy_block<Number, Source>(from, run, stride, few.size(), channel_stride_, first + before * pixel_step,
-                                   pixel_step, channel_step);
-      });
-    });
+    for_each_run(pixels, channels,
+                 [&](const std::byte* from, std::size_t run, std::ptrdiff_t stride, std::size_t before) {
+                   std::ptrdiff_t channel_stride = channel_stride_;
+                   std::vector<std::byte> near;
+                   if (copies(stride)) {
+                     near = copied(from, run, channels.size());
+                     from = near.data();
+                     channel_stride = stride * static_cast<std::ptrdiff_t>(run);
+                   }
+                   copy_block<Number, Source>(from, run, stride, channels.size(), channel_stride,
+                                              target + before * pixel_step, pixel_step, channel_step);
+                 });
+    if (sparing_) give_back_pages(layout_.bytes);
     if (!aligned.empty()) std::memcpy(out.data(), aligned.data(), aligned.size() * sizeof(Number));
   });
 }

@@ -36,10 +36,10 @@ class StridedImage : public Image {
   };
   template <class Work>
   void for_each_run(PixelRange pixels, ChannelRange channels, Work work) const;
-  /// Calls work(channels) for all of them, or, where memory is short, for a few at a time, and gives back the pages of
-  /// each few.
-  template <class Work>
-  void by_bites(PixelRange pixels, ChannelRange channels, Work work) const;
+  /// Channels that lie apart cost a page and more each, for a few bytes: where memory is short they are copied together
+  /// first.
+  bool copies(std::ptrdiff_t pixel_stride) const;
+  std::vector<std::byte> copied(const std::byte* from, std::size_t pixels, std::size_t channels) const;
   void read_numbers(PixelRange pixels, ChannelRange channels, std::span<std::byte> out, bool channels_first) const;
   void check(PixelRange pixels, ChannelRange channels, std::size_t values) const;
 
