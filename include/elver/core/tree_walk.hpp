@@ -20,9 +20,10 @@ ELVER_HD constexpr std::uint32_t node_code(std::uint32_t word) { return word >> 
 ELVER_HD constexpr std::uint32_t node_place(std::uint32_t word) { return word & 0xFFFFFFU; }
 
 /// One step down a perfect tree, where node i of a level has the children 2i (right) and 2i + 1 (left) in the next: left
-/// if `code` is below the node's. Unsigned arithmetic instead of a comparison: it compiles to the fewest instructions.
+/// if `code` is below the node's. Unsigned arithmetic instead of a comparison, and an or: it compiles to the fewest
+/// instructions, on sm_120 to one funnel shift.
 ELVER_HD constexpr std::uint32_t descend(std::uint32_t i, std::uint32_t code, std::uint32_t node_code) {
-  return 2 * i + ((code - node_code) >> 31);
+  return (i << 1) | ((code - node_code) >> 31);
 }
 
 /// A perfect tree of depth D is 2^(D+1) words: its nodes level by level, one word that nobody reads, its leaves' bits.
