@@ -10,8 +10,8 @@ DeviceList devices() {
   int runtime = 0, driver = 0, count = 0;
   cudaRuntimeGetVersion(&runtime);
   cudaDriverGetVersion(&driver);
-  out.versions = text("CUDA runtime %d.%d, driver for CUDA %d.%d", runtime / 1000, runtime % 1000 / 10, driver / 1000,
-                      driver % 1000 / 10);
+  out.versions = text("CUDA runtime %d.%d, ", runtime / 1000, runtime % 1000 / 10);
+  out.versions += driver == 0 ? "no driver" : text("driver for CUDA %d.%d", driver / 1000, driver % 1000 / 10);
   const cudaError_t error = cudaGetDeviceCount(&count);
   if (error != cudaSuccess) {
     cudaGetLastError();

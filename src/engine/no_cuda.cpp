@@ -6,7 +6,7 @@ namespace elver::cuda {
 
 struct Pipeline::Impl {};
 
-DeviceList devices() { return {{}, "this elver was built without CUDA (configure with the preset cuda)", ""}; }
+DeviceList devices() { return {{}, "this elver was built without CUDA, which the preset cuda builds", ""}; }
 
 std::vector<double> copy_rates(int, std::size_t, int) { return {}; }
 

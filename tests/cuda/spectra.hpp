@@ -10,6 +10,7 @@
 #include "elver/model.hpp"
 #include "io/strided_image.hpp"
 #include "random_booster.hpp"
+#include "types/text.hpp"
 
 /// Spectrum images of every number type in both orders, and models of one edge to eight, for contracts between back
 /// ends: what they say of matter means nothing.
@@ -23,11 +24,11 @@ inline Model model_of(std::size_t edges, std::size_t points, const std::vector<R
   model.name = "contract";
   for (std::size_t k = 0; k < edges; ++k) {
     const double at = 500.0 + 60.0 * static_cast<double>(k);
-    model.edges.push_back({"E" + std::to_string(k), {at - 32.0, at - 2.0}, {at, at + 20.0, points}});
+    model.edges.push_back({text("E%zu", k), {at - 32.0, at - 2.0}, {at, at + 20.0, points}});
   }
   for (RandomBooster wanted : boosters) {
     wanted.features = edges * points;
-    model.tasks.push_back({"task_" + std::to_string(model.tasks.size()), "", {}, false, random_booster(wanted)});
+    model.tasks.push_back({text("task_%zu", model.tasks.size()), "", {}, false, random_booster(wanted)});
   }
   return model;
 }
@@ -66,7 +67,9 @@ std::unique_ptr<Image> spectra(NumberType type, Order order, std::uint64_t pixel
                {"Energy loss", "eV", kPerChannelEv, kFirstEv, channels, AxisRole::energy}};
   info.signal_type = "EELS";
   constexpr auto kBytes = static_cast<std::ptrdiff_t>(sizeof(Number));
-  StridedLayout layout{{std::as_bytes(std::span(*values)), values}, 0, {}, false};
+  StridedLayout layout;
+  layout.bytes.span = std::as_bytes(std::span(*values));
+  layout.bytes.owner = values;
   layout.strides = order == Order::energy_major
                        ? std::vector<std::ptrdiff_t>{kBytes, kBytes * static_cast<std::ptrdiff_t>(pixels)}
                        : std::vector<std::ptrdiff_t>{kBytes * static_cast<std::ptrdiff_t>(channels), kBytes};
