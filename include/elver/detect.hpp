@@ -36,10 +36,11 @@ struct Detection {
   std::uint64_t tests = 0;  ///< pixels that have a value
   std::uint64_t found = 0;  ///< of these, present
   double p_threshold = 0;   ///< the largest p that was called present; 0 where none was
-  /// Variance of a count over its mean: one number for the image, from what the fit windows of all pixels scatter,
-  /// channel by channel and over blocks of channels (the larger of the two: a camera's point spread couples
-  /// neighbours). 1 where that is what electrons give.
+  /// Variance of a sum of counts over its mean: one number for the image, from what the fit windows of all pixels
+  /// scatter over blocks of channels (a camera's point spread couples neighbours). Near 1 for electrons.
   double phi = 1;
+  /// Degrees of freedom that phi is known with; 0 where it was given. The fewer, the larger the p-values.
+  double phi_freedom = 0;
   /// Scatter of the fit window's blocks about the power law after all pixels were added up, over what noise gives: 1
   /// where a power law holds. Systematic, so no test of single pixels can know it.
   double misfit = 1;
@@ -48,11 +49,12 @@ struct Detection {
 /// Finds an edge pixel by pixel: is there more in the signal window than the background before it foretells?
 ///
 /// The p-value is one-sided, from the likelihood ratio of "one power law makes both windows" to "the signal window has
-/// a rate of its own" for Poisson counts (counts / phi): p = 1 - Phi(R), R the signed root of twice the logarithm of
-/// the ratio, with the sum over the signal window as its one datum (O. E. Barndorff-Nielsen, Biometrika 73 (1986) 307).
-/// So it holds at few counts, and knows how far the background is extrapolated. Over the pixels the rate of false
-/// discoveries is controlled by Y. Benjamini and Y. Hochberg, J. R. Statist. Soc. B 57 (1995) 289: where no pixel has
-/// the edge, the chance that any is called present is at most that rate.
+/// a rate of its own" for Poisson counts (counts / phi), the sum over the signal window its one datum: p = 1 - Phi(r*),
+/// r* the modified signed root (O. E. Barndorff-Nielsen, Biometrika 73 (1986) 307), then Student's t for that phi is
+/// measured. So it holds at few counts and far out, where the best of a thousand pixels is judged, and knows how far
+/// the background is extrapolated. Half an electron is left out of each sum: counts are whole. Over the pixels the rate
+/// of false discoveries is controlled by Y. Benjamini and Y. Hochberg, J. R. Statist. Soc. B 57 (1995) 289: where no
+/// pixel has the edge, the chance that any is called present is at most that rate.
 ///
 /// Throws Error{usage} for a rate outside (0, 1), Error{mismatch} when the windows do not fit the image's axis.
 Detection detect(const Image& image, const DetectJob& job, const RunContext& context);

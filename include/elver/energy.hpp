@@ -71,7 +71,8 @@ Calibration calibrate(const EnergyAxis& axis, std::span<const double> mean_spect
 ///
 /// Throws Error{mismatch}, with the numbers, for what it cannot tell: fewer than two edges found, one missing that
 /// the axis should show (it may be another material), another axis nearly as good, edges that no straight axis puts
-/// right, or an axis that noise leaves uncertain by more than 0.6 eV at an edge. The specimen's chemistry remains: an
+/// right, an axis that noise leaves uncertain by more than 0.6 eV at an edge, or that is not found again from itself
+/// within 0.1 eV. The specimen's chemistry remains: an
 /// axis is as good as the specimen's edges lie where the references do, 0.4 eV (standard deviation) in our library.
 Calibration auto_calibrate(const EnergyAxis& axis, std::span<const double> mean_spectrum,
                            std::span<const ReferenceSpectrum> references);
@@ -97,8 +98,8 @@ Alignment align_edges(const Image& image, std::span<const std::string> edges, co
 /// Throws Error{mismatch} where the axis does not hold 0 eV, or no peak is there.
 Alignment align_zero_loss(const Image& zero_loss, const RunContext& context);
 
-/// Puts the pixels of an image on one axis: `offsets_ev` (one a pixel, finite) says by how much each pixel's features lie
-/// too high. The axis moves by their median; each pixel is shifted by whole channels, exactly; what is left of its
+/// Puts the pixels of an image on one axis: `offsets_ev` (one a pixel, finite) says by how much each pixel's features
+/// lie too high. The axis moves by their median; each pixel is shifted by whole channels, exactly; what is left of its
 /// offset, up to half a channel, stands in Image::eighths, to the next eighth of a channel, for those that compute
 /// energies: no count is interpolated. Channels that not every pixel has fall away at both ends.
 /// Throws Error{mismatch} where fewer than two channels are left.

@@ -50,11 +50,11 @@ struct DetectionMaps {
       : signal(pixels, kNaN), snr(pixels, kNaN), p(pixels, kNaN), present(pixels, kNaN), status(pixels) {}
 };
 
-void test_tile(const Tile& tile, const EdgeFitter& fitter, const ExcessTest& test, double phi, const DetectJob& job,
-               DetectionMaps& maps) {
+void test_tile(const Tile& tile, const EdgeFitter& fitter, const ExcessTest& test, const FitScatter& scatter,
+               const DetectJob& job, DetectionMaps& maps) {
   const ChannelRange signal = fitter.signal_channels();
   std::vector<float> net(signal.size() * kBlock);
-  const std::vector<WindowSums> sums = sums_of(tile.counts, fitter.fit_channels(), signal, test, phi);
+  const std::vector<WindowSums> sums = sums_of(tile.counts, fitter.fit_channels(), signal, test, scatter.phi);
   for (std::size_t first = 0; first < tile.counts.pixels; first += kBlock) {
     const std::size_t count = std::min(kBlock, tile.counts.pixels - first);
     EdgeFit fits[kBlock];
@@ -65,7 +65,7 @@ void test_tile(const Tile& tile, const EdgeFitter& fitter, const ExcessTest& tes
       if (failed(maps.status[pixel])) continue;
       maps.signal[pixel] = fits[p].signal;
       maps.snr[pixel] = fits[p].snr;
-      maps.p[pixel] = static_cast<float>(test.p_value(sums[first + p]));
+      maps.p[pixel] = static_cast<float>(test.p_value(sums[first + p], scatter.freedom));
     }
   }
 }
@@ -117,10 +117,11 @@ Detection detect(const Image& image, const DetectJob& job, const RunContext& con
                           std::max(fitter.fit_channels().last, fitter.signal_channels().last)};
   DetectionMaps maps(image.pixels());
   for_each_tile(image, read, context, "detect",
-                [&](const Tile& tile) { test_tile(tile, fitter, test, scatter.phi, job, maps); });
+                [&](const Tile& tile) { test_tile(tile, fitter, test, scatter, job, maps); });
 
   Detection out;
   out.phi = scatter.phi;
+  out.phi_freedom = scatter.freedom;
   out.misfit = scatter.misfit;
   out.p_threshold = benjamini_hochberg(maps.p, job.false_discovery_rate);
   for (std::uint64_t pixel = 0; pixel < image.pixels(); ++pixel) {

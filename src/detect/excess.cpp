@@ -10,6 +10,8 @@ namespace {
 
 constexpr double kMaxTilt = 20.0;  ///< of |r| times half the window's width in ln E
 constexpr int kMostSteps = 60;
+constexpr double kNoExcess = 1e-3;  ///< standard deviations: both measures are the same there
+constexpr double kHalf = 0.5;       ///< electrons: the correction for counting whole ones
 
 /// One Newton step that never leaves the bracket; true when it no longer moves.
 bool step_to(double& r, double next, double low, double high) {
@@ -74,21 +76,36 @@ double ExcessTest::null_exponent(const WindowSums& sums, double start) const {
   return r;
 }
 
-double ExcessTest::p_value(const WindowSums& sums) const {
+double ExcessTest::p_value(const WindowSums& all, double freedom) const {
+  const WindowSums sums{all.counts, all.moment, all.signal - kHalf};
   if (!(sums.signal > 0)) return 1.0;
   const double own = exponent(sums.moment / sums.counts), null = null_exponent(sums, own);
   const double total = sums.counts + sums.signal;
-  const PowerMoments f = power_moments(fit_, own), g = power_moments(signal_, own);
-  const PowerMoments f0 = power_moments(fit_, null), g0 = power_moments(signal_, null);
-  const double foretold = sums.counts * g.sum / f.sum;
+  const PowerMoments f = power_moments(fit_, own), f0 = power_moments(fit_, null), g0 = power_moments(signal_, null);
+  const double level = std::log(sums.counts / f.sum), level0 = std::log(total / (f0.sum + g0.sum));
   // Logarithms of the likelihoods, without what both have in common.
-  const double free =
-      sums.counts * std::log(sums.counts / f.sum) - own * sums.moment + sums.signal * std::log(sums.signal);
-  const double bound =
-      total * std::log(total / (f0.sum + g0.sum)) - null * sums.moment + sums.signal * std::log(g0.sum);
-  const double root = std::sqrt(std::max(0.0, 2.0 * (free - bound)));
-  const double p = 0.5 * std::erfc((sums.signal > foretold ? root : -root) / std::numbers::sqrt2);
-  return std::max(p, static_cast<double>(std::numeric_limits<float>::min()));
+  const double free = sums.counts * level - own * sums.moment + sums.signal * std::log(sums.signal);
+  const double bound = total * level0 - null * sums.moment + sums.signal * std::log(g0.sum);
+  const double foretold = sums.counts * power_moments(signal_, own).sum / f.sum;
+  const double root = std::copysign(std::sqrt(std::max(0.0, 2.0 * (free - bound))), sums.signal - foretold);
+  // The same distance in the canonical parameters, in units of the information: determinants of the matrices of
+  // (level, exponent, signal) with the signal free, and of (level, exponent) where it is not.
+  const double in_signal = g0.sum / (f0.sum + g0.sum), mean = (1 - in_signal) * f0.mean + in_signal * g0.mean;
+  const double variance = (1 - in_signal) * (f0.variance + (f0.mean - mean) * (f0.mean - mean)) +
+                          in_signal * (g0.variance + (g0.mean - mean) * (g0.mean - mean));
+  const double information = sums.counts * sums.counts * f.variance * sums.signal;
+  const double information0 = total * (total * variance - sums.signal * g0.variance);
+  const double distance = (std::log(sums.signal / g0.sum) - level + g0.mean * (own - null)) *
+                          std::sqrt(information / std::max(information0, 1e-300));
+  double score = root;
+  if (std::abs(root) > kNoExcess && information0 > 0 && distance / root > 0) {
+    score += std::log(distance / root) / root;
+  }
+  if (freedom > 0) {  // Student's t as a normal deviate (D. L. Wallace, Ann. Math. Statist. 30 (1959) 1124)
+    score = std::copysign(std::sqrt(freedom * std::log1p(score * score / freedom)), score) * (8 * freedom + 1) /
+            (8 * freedom + 3);
+  }
+  return std::max(0.5 * std::erfc(score / std::numbers::sqrt2), static_cast<double>(std::numeric_limits<float>::min()));
 }
 
 }  // namespace elver

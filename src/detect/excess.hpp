@@ -29,8 +29,11 @@ class ExcessTest {
   const std::vector<double>& signal_ln_energy() const { return signal_; }
   /// Exponent of greatest likelihood for a fit window whose counts have this mean of ln(E/E0).
   double exponent(double mean) const;
-  /// One-sided p-value, in (0, 1]; 1 for an empty signal window. `sums.counts` > 0.
-  double p_value(const WindowSums& sums) const;
+  /// One-sided p-value, in (0, 1]; 1 for an empty signal window. `sums.counts` > 0. The modified signed root r* of the
+  /// likelihood ratio, right to third order in the number of counts (O. E. Barndorff-Nielsen, Biometrika 73 (1986) 307;
+  /// in the canonical parameters as D. A. S. Fraser and N. Reid give it, Utilitas Math. 47 (1995) 33), for half an
+  /// electron less. `freedom`: degrees of freedom that the gain was measured with; 0: it is known.
+  double p_value(const WindowSums& sums, double freedom = 0) const;
 
  private:
   double null_exponent(const WindowSums& sums, double start) const;

@@ -9,9 +9,8 @@ namespace elver {
 namespace {
 
 constexpr std::uint64_t kMostPixels = 20000;
-constexpr std::size_t kBlocks = 9;       ///< that a fit window is cut into, where it has so many channels
-constexpr double kSpike = 4.0;           ///< a pixel that scatters more than this times the median was hit by an X-ray
-constexpr double kStandardErrors = 3.0;  ///< within which a scatter of 1 is electrons
+constexpr std::size_t kBlocks = 9;  ///< that a fit window is cut into, where it has so many channels
+constexpr double kSpike = 4.0;      ///< standard deviations: a pixel that scatters more was hit by an X-ray
 
 /// Of one pixel: chi-squares per degree of freedom, and counts and what the power law says of them, block by block.
 struct PixelScatter {
@@ -63,19 +62,28 @@ class Scatterer {
   std::size_t block_, blocks_;
 };
 
-/// Mean without what lies beyond a multiple of the median.
-double mean_without_spikes(const std::vector<PixelScatter>& pixels, double PixelScatter::*value) {
+/// Mean of chi-squares per degree of freedom, and the degrees of freedom that it is known with.
+struct Scatter {
+  double mean = 1, freedom = 0;
+};
+/// Pixels that were hit by an X-ray are left out: those beyond what one in thirty thousand reaches for chance (Wilson
+/// and Hilferty's quantile over the median). The mean's freedom is as its own scatter says, since few counts scatter
+/// more than chi-square does, and no more than chi-square's.
+Scatter scatter_of(const std::vector<PixelScatter>& pixels, double PixelScatter::*value, double freedom) {
   std::vector<double> sorted;
   for (const PixelScatter& pixel : pixels) sorted.push_back(pixel.*value);
   std::sort(sorted.begin(), sorted.end());
-  const double limit = kSpike * sorted[sorted.size() / 2];
-  double sum = 0, n = 0;
+  const double third = 2.0 / (9.0 * freedom);
+  const double limit = sorted[sorted.size() / 2] * std::pow((1 - third + kSpike * std::sqrt(third)) / (1 - third), 3.0);
+  double sum = 0, square = 0, n = 0;
   for (const double each : sorted) {
     if (each > limit && n > 0) break;
     sum += each;
+    square += each * each;
     n += 1;
   }
-  return sum / n;
+  const double mean = sum / n, variance = n > 1 ? (square - sum * mean) / (n - 1) : 0.0;
+  return {mean, n * std::min(freedom, variance > 0 ? 2 * mean * mean / variance : freedom)};
 }
 
 }  // namespace
@@ -101,20 +109,14 @@ FitScatter fit_scatter(const Image& image, const ExcessTest& test, ChannelRange 
   if (sampled.empty()) return out;
   const bool has_blocks = scatterer.freedom_by_block() >= 1;
   if (!(given_phi > 0)) {
-    const auto pixels = static_cast<double>(sampled.size());
-    const double by_channel = mean_without_spikes(sampled, &PixelScatter::by_channel);
-    const double by_block = has_blocks ? mean_without_spikes(sampled, &PixelScatter::by_block) : by_channel;
-    const auto is_electrons = [&](double phi, double freedom) {
-      return std::abs(phi - 1.0) < kStandardErrors * std::sqrt(2.0 / (pixels * freedom));
-    };
-    const double channel_phi = is_electrons(by_channel, scatterer.freedom_by_channel()) ? 1.0 : by_channel;
+    const Scatter by_channel = scatter_of(sampled, &PixelScatter::by_channel, scatterer.freedom_by_channel());
+    const Scatter by_block =
+        has_blocks ? scatter_of(sampled, &PixelScatter::by_block, scatterer.freedom_by_block()) : by_channel;
     // Coupling reaches across the blocks' ends, and is lost there: by as much a block as makes one channel scatter less
     // than a block does. A sum over a whole window loses next to nothing.
-    const double lost = std::max(0.0, by_block - by_channel) / (scatterer.block() - 1.0);
-    const double block_phi = is_electrons(by_block, scatterer.freedom_by_block()) ? 1.0 : by_block + lost;
-    // By channel is the more exact where neighbours are independent; by block is right where they are not.
-    out.phi = has_blocks ? std::max(channel_phi, block_phi) : channel_phi;
-    if (block_phi == 1.0 && channel_phi < 1.0) out.phi = channel_phi;  // the coarser measure cannot tell it from 1
+    const double lost = std::max(0.0, by_block.mean - by_channel.mean) / (scatterer.block() - 1.0);
+    out.phi = by_block.mean + lost;
+    out.freedom = by_block.freedom;
   }
   if (!has_blocks) return out;
   std::vector<double> off(sampled.front().counts.size(), 0.0), expected(off.size(), 0.0);

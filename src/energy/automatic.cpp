@@ -21,6 +21,7 @@ constexpr double kLead = 10.0;           ///< of the best axis' score over the s
 constexpr double kMostChiSquare = 12.0;  ///< of the residuals
 constexpr double kMostResidualEv = 2.0;
 constexpr double kMostErrorEv = 0.6;
+constexpr double kRepeatsEv = 0.1;  ///< an axis found again from itself moves less
 /// Simulated K edges lie less surely than white lines, whose library is moved to where experiments show their maxima.
 constexpr double kWeightOfKEdgesEv = 1.0;
 
@@ -137,6 +138,26 @@ void check_found(const Fit& fit, const energy::AxisSearch& search, const EnergyA
   }
 }
 
+/// Search and fit from one axis on.
+struct Found {
+  energy::AxisSearch search;
+  EnergyAxis after, from;  ///< `from`: that the last fit started from
+  Fit fit;
+};
+Found find_axis(const EnergyAxis& axis, std::span<const double> spectrum, const std::vector<EdgeShape>& shapes) {
+  Found out{energy::search_axis(axis, energy::coarsen(axis, spectrum), shapes), axis, axis, {}};
+  out.after = out.search.best;
+  // Shapes depend on the axis a little, so they are placed again on the corrected one until nothing moves.
+  for (int round = 0; round < 12; ++round) {
+    out.from = out.after;
+    out.fit = fit_axis(out.from, spectrum, shapes);
+    if (out.fit.edges.size() < 2) break;
+    out.after = out.fit.axis;
+    if (energy::farthest_ev(out.from, out.after) < energy::kSettledEv) break;
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string_view name_of(CalibrationMethod method) {
@@ -147,18 +168,11 @@ Calibration auto_calibrate(const EnergyAxis& axis, std::span<const double> mean_
                            std::span<const ReferenceSpectrum> references) {
   energy::require_spectrum(axis, mean_spectrum);
   const std::vector<EdgeShape> shapes = shapes_of(references);
-  const energy::AxisSearch search = energy::search_axis(axis, energy::coarsen(axis, mean_spectrum), shapes);
-  Calibration out{axis, search.best, {}, CalibrationMethod::automatic, search.score, search.second_score};
-  // Shapes depend on the axis a little, so they are placed again on the corrected one until nothing moves.
-  Fit fit;
-  EnergyAxis from;
-  for (int round = 0; round < 12; ++round) {
-    from = out.after;
-    fit = fit_axis(from, mean_spectrum, shapes);
-    if (fit.edges.size() < 2) break;
-    out.after = fit.axis;
-    if (energy::farthest_ev(from, out.after) < energy::kSettledEv) break;
-  }
+  const Found first = find_axis(axis, mean_spectrum, shapes);
+  const energy::AxisSearch& search = first.search;
+  const Fit& fit = first.fit;
+  const EnergyAxis& from = first.from;
+  Calibration out{axis, first.after, {}, CalibrationMethod::automatic, search.score, search.second_score};
   check_found(fit, search, axis);
   if (energy::farthest_ev(axis, out.after) < energy::kUnmovedEv) out.after = axis;
   double chi_square = 0, largest = 0;
@@ -177,6 +191,13 @@ Calibration auto_calibrate(const EnergyAxis& axis, std::span<const double> mean_
   if (!(fit.error_ev <= kMostErrorEv)) {
     refuse(text("the axis stays uncertain by %.2f eV at %s, residuals %s, score %.1f", fit.error_ev,
                 fit.worst_edge.c_str(), listing.c_str(), search.score));
+  }
+  // An axis that is right is found again from itself; noise that looks like an edge depends on where intervals begin.
+  const Found again = find_axis(out.after, mean_spectrum, shapes);
+  const double moved = energy::farthest_ev(out.after, again.after);
+  if (!again.fit.missing.empty() || moved > kRepeatsEv) {
+    refuse(text("looked for again from the axis found, it moves by %.2f eV, residuals %s, score %.1f", moved,
+                listing.c_str(), search.score));
   }
   return out;
 }

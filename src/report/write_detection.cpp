@@ -40,6 +40,7 @@ Json record_json(const Image& image, const DetectJob& job, const Detection& dete
           {"share", static_cast<double>(detection.found) / not_one},
           {"p_threshold", detection.p_threshold},
           {"phi", detection.phi},
+          {"phi_freedom", detection.phi_freedom},
           {"misfit", detection.misfit},
           {"minimum_counts", job.minimum_counts},
           {"status", status},
