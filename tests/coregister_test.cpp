@@ -206,6 +206,54 @@ TEST_F(OverlayOfFiles, MakesTheMapsAndSaysWhatTheyAreMadeOf) {
   EXPECT_GT(json["jaccard"].get<double>(), 0.8);
 }
 
+// Fields that lie apart are an error; the picture of them stays, and nothing else.
+TEST_F(OverlayOfFiles, ThatLieApartLeaveThePictureOfIt) {
+  HspyWriter writer(dir / "adf.hspy");
+  SignalHeader header;
+  header.title = "adf";
+  header.axes = {{"y", "nm", 1, 0, 8, AxisRole::navigation}, {"x", "nm", 1, 0, 16, AxisRole::navigation}};
+  header.map = true;
+  std::vector<float> values(128);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 7);
+  writer.add(header, std::as_bytes(std::span(values)));
+  writer.commit();
+  std::vector<std::string> words{"--edge", "Si_L", "--fit", "78:97", "--adf-a", (dir / "adf.hspy").string(),
+                                 "--corners-a", "0,0,8,16", "--corners-b", "9,20,17,36"};
+  const Ran apart = run(words);
+  EXPECT_EQ(apart.code, 4);
+  EXPECT_THAT(apart.err, HasSubstr("do not overlap"));
+  EXPECT_THAT(apart.err, HasSubstr("out/registration_b.png"));
+  EXPECT_EQ(std::count(apart.err.begin(), apart.err.end(), '\n'), 1);
+  std::vector<std::string> left;
+  for (const auto& entry : fs::directory_iterator(dir / "out")) left.push_back(entry.path().filename().string());
+  EXPECT_EQ(left, std::vector<std::string>{"registration_b.png"});
+  EXPECT_GT(fs::file_size(dir / "out/registration_b.png"), 1000U);
+  words.back() = "1,2,9,18";
+  words.push_back("--json");
+  const Ran together = run(words);
+  ASSERT_EQ(together.code, 0) << together.err;
+  const auto json = nlohmann::json::parse(together.out);
+  EXPECT_EQ(json["field_of_view"], "corners");
+  EXPECT_EQ(json["inputs"]["b"]["placed_by"], "corners");
+  EXPECT_NEAR(json["inputs"]["b"]["to_a"][0][2].get<double>(), 2, 1e-9);
+  EXPECT_NEAR(json["inputs"]["b"]["to_a"][1][2].get<double>(), 1, 1e-9);
+}
+
+// Half the rows of the first, a quarter of the second's columns: the common grid is the coarser one in each direction.
+TEST_F(OverlayOfFiles, AreEachPreparedAsTheirLetterSays) {
+  const Ran ran = run({"--edge", "Si_L", "--fit", "78:97", "--same-field", "--bin-a", "2x1", "--bin-b", "1x4", "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const auto json = nlohmann::json::parse(ran.out);
+  EXPECT_EQ(json["grid"], nlohmann::json({{"rows", 4}, {"columns", 4}}));
+  EXPECT_EQ(json["computed"][0]["preparation"]["bin"]["rows"], 2);
+  EXPECT_EQ(json["computed"][1]["preparation"]["bin"]["columns"], 4);
+  const Ran both = run({"--edge", "Si_L", "--fit", "78:97", "--same-field", "--bin", "2x2", "--bin-b", "2x1", "--json"});
+  ASSERT_EQ(both.code, 0) << both.err;
+  EXPECT_EQ(nlohmann::json::parse(both.out)["inputs"]["a"]["columns"]["size"], 8);
+  EXPECT_EQ(nlohmann::json::parse(both.out)["inputs"]["b"]["columns"]["size"], 16);
+  EXPECT_EQ(run({"--edge", "Si_L", "--same-field", "--align-b", "edge", "nothing"}).code, 2);
+}
+
 TEST_F(OverlayOfFiles, SaysWhatIsMissing) {
   const Ran nothing = run({});
   EXPECT_EQ(nothing.code, 2);

@@ -229,6 +229,42 @@ TEST(Calibrate, RealFileNeedsOffsetAndGain) {
   }
 }
 
+// A low edge stands on counts that fall several times within its surroundings: what is found is where it rises, and not
+// where the background falls.
+TEST(Calibrate, FindsALowOnsetOnASteepBackground) {
+  const auto silicon = [](const EnergyAxis& axis, double onset, double jump, double power, std::uint64_t seed) {
+    std::mt19937_64 random(seed);
+    std::vector<double> out;
+    for (std::size_t i = 0; i < axis.size; ++i) {
+      const double e = axis.energy(static_cast<double>(i)), rise = std::clamp((e - onset) / 4.0, 0.0, 1.0);
+      const double shape = rise * (0.4 + 0.6 * std::exp(-std::max(0.0, e - onset - 4) / 5.0));
+      const double mean = 2e4 * std::pow(e / 90, -power) * (1 + jump * shape);
+      out.push_back(static_cast<double>(std::poisson_distribution<std::int64_t>(mean)(random)));
+    }
+    return out;
+  };
+  const EnergyAxis axis{40, 0.3, 700};
+  for (const double power : {3.0, 4.0, 5.5}) {
+    for (const double onset : {89.0, 97.0, 106.0}) {
+      const std::vector<double> spectrum = silicon(axis, onset, 0.4, power, 7);
+      const Calibration found = calibrate(axis, spectrum, marks({"Si_L=99.5"}));
+      // Smoothing by 1 eV rounds a corner of 4 eV off: the tangent then meets the ground half an eV early.
+      EXPECT_NEAR(found.marks[0].found_ev, onset, 1.0) << power;
+    }
+    refusal([&] { calibrate(axis, silicon(axis, 97, 0, power, 8), marks({"Si_L=99.5"})); }, ErrorKind::mismatch);
+  }
+}
+
+// By eye and by a straight line through the logarithms of 70:84 eV, subtracted: the tangent at the steepest rise (91.1
+// eV) meets the lowest level before it at 88.9 eV.
+TEST(Calibrate, SiliconOfTheRealFile) {
+  const auto path = test::shared_data("si-nmc-eels/si/Si EELS Spectrum Image.dm3");
+  ELVER_NEEDS(path);
+  const auto image = open_image(path);
+  const Calibration found = calibrate(image->energy(), mean_spectrum(*image, {}), marks({"Si_L=99.5"}));
+  EXPECT_NEAR(found.marks[0].found_ev, 88.9, 0.5);
+}
+
 /// Counts in memory, (rows, columns, channels).
 class Counts : public Image {
  public:

@@ -12,6 +12,7 @@
 #include "elver/error.hpp"
 #include "features/features.hpp"
 #include "support.hpp"
+#include "types/text.hpp"
 
 namespace elver {
 namespace {
@@ -46,6 +47,28 @@ TEST(Plan, GivesTheFeaturesOfASimplePixel) {
   EXPECT_NEAR(out.fits[0].r, 3.0, 1e-4);
   for (std::size_t i = 0; i < 5; ++i) EXPECT_NEAR(out.features[i], (std::vector{0.1, 0.3, 0.7, 0.9, 1.0})[i], 1e-3);
   EXPECT_EQ(out.status[0], PixelStatus::ok) << name_of(out.status[0]);
+}
+
+// A channel up to two steps of the grid wide, and the 5 % that dispersions are off by, is taken; a wider one has averaged
+// away what the points hold, and a tenth of a step is no longer the same measurement. 0.3125 eV is the real files'.
+TEST(Plan, RefusesChannelsThatAreTooCoarseForItsPointsWithTheNumbers) {
+  const auto plan = [](double spacing, double dispersion) {
+    const EnergyAxis axis{480.0, dispersion, static_cast<std::size_t>(120 / dispersion)};
+    const Plan made(model_with({}, {525.0, 563.0, static_cast<std::size_t>(std::lround(38 / spacing))}), axis);
+    return made.feature_count();
+  };
+  for (const auto& [spacing, dispersion] : {std::pair{0.2, 0.3125}, {0.25, 0.3125}, {0.25, 0.1}, {0.25, 0.5}, {0.25, 0.52}})
+    EXPECT_GT(plan(spacing, dispersion), 0U) << spacing << " " << dispersion;
+  for (const auto& [spacing, dispersion] : {std::pair{0.25, 0.6}, {0.25, 0.53}, {0.2, 0.625}, {0.25, 0.02}}) {
+    try {
+      plan(spacing, dispersion);
+      ADD_FAILURE() << spacing << " " << dispersion;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::mismatch);
+      EXPECT_THAT(error.what(), testing::HasSubstr(text("%g eV a channel", dispersion)));
+      EXPECT_THAT(error.what(), testing::HasSubstr(text("%g eV apart", spacing)));
+    }
+  }
 }
 
 /// The rules as one would write them down, in double precision: interpolate, clip, sum, divide. Empty where there is
@@ -95,7 +118,7 @@ TEST_P(EveryRule, IsWhatIsWrittenDown) {
   const FeatureRule rule = GetParam();
   const Edge edge{"O_K", {490, 520}, {525.3, 563, 150}};
   std::mt19937_64 random(9);
-  for (const double dispersion : {0.06, 0.2513333, 0.7}) {
+  for (const double dispersion : {0.06, 0.2513333, 0.5}) {
     const EnergyAxis axis{480.1, dispersion, static_cast<std::size_t>(90 / dispersion)};
     const Featuriser featuriser(edge, axis, rule);
     const ChannelRange channels = featuriser.channels();

@@ -127,6 +127,7 @@ TEST_F(MapCommand, ErrorsAreOneLineWithTheirCodeAndLeaveNothing) {
   check(map({"--memory", "plenty"}), 2);
   check(run_elver({"map", (dir / "image.hspy").string(), "--model", (dir / "sample.elver").string(), "--out", ""}), 2);
   check(map({"--dispersion-ev", "0.1"}), 4);  // 480 to 500 eV: the windows are off the axis
+  check(map({"--dispersion-ev", "2.2"}), 4);  // twice and a tenth the steps of the model's grid
   std::ofstream(dir / "sample.elver") << "no model";
   check(map({}), 3);
   save_model(sample_model(), dir / "sample.elver");

@@ -63,6 +63,10 @@ TEST_F(OverlayCommand, WritesNumbersMapsAndAPicture) {
   EXPECT_EQ(out["grid"], json({{"rows", 16}, {"columns", 24}}));
   EXPECT_EQ(out["null"].size(), 2U);
   EXPECT_LT(out["p_value"], 0.01);  // one field seen twice
+  EXPECT_EQ(out["field_of_view"], "axes");
+  EXPECT_EQ(out["inputs"]["b"]["placed_by"], "axes");
+  EXPECT_EQ(out["inputs"]["b"]["to_a"], json({{1.0, 0.0, 0.0}, {0.0, 1.0, 0.0}}));
+  EXPECT_EQ(out["inputs"]["b"]["to_a_units"], json({{"from", "nm"}, {"to", "nm"}}));
 
   // The numbers are those of the maps that were written: value >= threshold, as float32.
   const File maps = open_file(dir / "out/overlay.hspy");
@@ -92,7 +96,30 @@ TEST_F(OverlayCommand, IsTheLibraryCall) {
   EXPECT_EQ(out["p_value"], *result.overlaps[0].at.p_value);
   EXPECT_EQ(out["odds_ratio"], result.overlaps[0].at.odds_ratio);
   EXPECT_EQ(out["thresholds"], json({{"a", 0.1}, {"b", -0.2}}));
+  EXPECT_EQ(out["field_of_view"], "same field, as told");
   EXPECT_EQ(out["null"]["draws"], result.overlaps[0].draws);
+}
+
+// What a file says its values are is kept, through the overlay too, in HyperSpy's "what (unit)" or as a unit alone.
+TEST_F(OverlayCommand, KeepsTheUnitOfAMap) {
+  HspyWriter writer(dir / "units.hspy");
+  for (const auto& [title, quantity] : {std::pair{"counts", "counts"}, {"mass", "Areal mass (ug/cm2)"}, {"none", ""}}) {
+    SignalHeader header;
+    header.title = title;
+    header.quantity = quantity;
+    header.axes = {si_.rows, si_.columns};
+    header.map = true;
+    writer.add(header, std::as_bytes(std::span(si_.map.values)));
+  }
+  writer.commit();
+  const std::string file = (dir / "units.hspy").string();
+  EXPECT_EQ(read_placed_map(file + ":counts").map.unit, "counts");
+  EXPECT_EQ(read_placed_map(file + ":mass").map.unit, "ug/cm2");
+  EXPECT_EQ(read_placed_map(file + ":none").map.unit, "");
+  ASSERT_EQ(lay({file + ":mass", file + ":counts"}).code, 0);
+  const std::string written = (dir / "out/overlay.hspy").string();
+  EXPECT_EQ(read_placed_map(written + ":a").map.unit, "ug/cm2");
+  EXPECT_EQ(open_file(written).images[0]->info().quantity, "mass (ug/cm2)");
 }
 
 TEST_F(OverlayCommand, SaysWhenPixelsAreTooFew) {

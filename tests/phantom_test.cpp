@@ -7,6 +7,8 @@
 #include <map>
 #include <set>
 
+#include "elver/energy.hpp"
+#include "elver/error.hpp"
 #include "elver/io.hpp"
 #include "library_fixture.hpp"
 #include "phantom/casting.hpp"
@@ -122,6 +124,33 @@ TEST(PhantomImage, IsTheSameWhateverIsReadOfIt) {
   for (std::size_t c = 0; c < 20; ++c) {
     for (std::size_t p = 0; p < 5; ++p) EXPECT_EQ(some[c * 5 + p], all[(90 + c) * image->pixels() + 100 + p]);
   }
+}
+
+// The truth of a drift is what following the edges finds, but for what chemistry moves them by: a tenth of the drift.
+TEST(PhantomOfTheNmcLibrary, DriftsAsItsTruthSays) {
+  ELVER_NEEDS(kLibrary);
+  const Library library = load_library(kLibrary);
+  PhantomOptions options;
+  options.rows = 16;
+  options.columns = 24;
+  options.counts_per_channel = 1e4;
+  EXPECT_TRUE(truth_of(Phantom(library, options), "energy_offset").empty());
+  options.drift = drift_named("smooth");
+  options.drift_ev = 5;
+  const Phantom phantom(library, options);
+  const std::vector<float> truth = truth_of(phantom, "energy_offset"), thick = truth_of(phantom, "thickness");
+  EXPECT_NEAR(*std::ranges::max_element(truth) - *std::ranges::min_element(truth), 5, 1.5);  // and a wave of half an eV
+  const Alignment found = align_edges(*phantom.image({}), std::vector<std::string>{"O_K"}, {});
+  std::vector<double> apart;
+  for (std::size_t p = 0; p < truth.size(); ++p) {
+    if (thick[p] > 0) apart.push_back(found.offset_ev[p] - static_cast<double>(truth[p]));
+  }
+  ASSERT_GT(apart.size(), 100U);
+  double mean = 0, square = 0;
+  for (const double d : apart) mean += d / static_cast<double>(apart.size());
+  for (const double d : apart) square += (d - mean) * (d - mean) / static_cast<double>(apart.size());
+  EXPECT_LT(std::sqrt(square), 0.5);
+  EXPECT_THROW(drift_named("wild"), Error);
 }
 
 /// Writes a file of float maps with these titles.

@@ -341,6 +341,73 @@ TEST(AlignEdges, TwiceIsAsOnce) {
   EXPECT_LT(residual_of(left.offset_ev, std::vector<double>(72, 0.0)), 0.06);
 }
 
+// Pictures of what was found stand beside the file, whatever command wrote it.
+TEST(AlignEdges, OffsetsAreDrawnBesideTheFile) {
+  const TempDir dir;
+  save(*drifting(6, 12, 400, 9), dir / "raw.hspy");
+  const std::string raw = (dir / "raw.hspy").string();
+  const auto aligned = [&](std::vector<std::string> words, const std::string& out) {
+    words.insert(words.end(), {"--align", "edge", "Mn_L3", "--out", (dir / out).string()});
+    const Ran ran = run_elver(words);
+    EXPECT_EQ(ran.code, 0) << ran.err;
+  };
+  aligned({"background", raw, "--fit", "600:630", "--signal", "636:660"}, "b.hspy");
+  aligned({"calibrate", raw}, "c.hspy");
+  aligned({"detect", raw, "--edge", "Mn_L", "--fit", "600:630", "--signal", "636:660"}, "folder");
+  for (const char* picture : {"b_energy_offset.png", "c_energy_offset.png", "folder/energy_offset.png"})
+    EXPECT_TRUE(fs::exists(dir / picture)) << picture;
+  const auto maps = open_file(dir / "folder/maps.hspy");
+  EXPECT_TRUE(std::ranges::any_of(maps.images, [](const auto& i) { return i->info().title == "energy_offset"; }));
+}
+
+// Two acquisitions of one spectrometer, both wrong by the same shift at the first channel and the same gain: the one's
+// marks put the other right, once.
+TEST(Prepare, AnAxisIsCarriedOverToTheSameSetting) {
+  const TempDir dir;
+  const EnergyAxis truth{kLines.offset_ev, kLines.dispersion_ev, kLines.size};
+  const auto stretched = [&](const EnergyAxis& of) {
+    return EnergyAxis{of.offset_ev - 6.0, of.dispersion_ev / 1.03, of.size};
+  };
+  const auto line = [&](const EnergyAxis& axis, double at) {
+    return make(
+        1, 2, axis.size,
+        [&](auto, auto, std::size_t e) {
+          const double energy = axis.energy(static_cast<double>(e));
+          return 1e4 * edge_at(energy + 642 - at, 0);
+        },
+        axis);
+  };
+  auto first = line(truth, 642);
+  first->set_energy(stretched(truth));
+  save(*first, dir / "first.hspy");
+  const std::string calibrated = (dir / "calibrated.hspy").string();
+  ASSERT_EQ(run_elver({"calibrate", (dir / "first.hspy").string(), "--mark", "Mn_L3=642", "--mark", "Mn_L2=653", "--out",
+                       calibrated})
+                .code,
+            0);
+  const EnergyAxis other{700, kLines.dispersion_ev, kLines.size};
+  auto second = line(other, 750);
+  second->set_energy(stretched(other));
+  save(*second, dir / "second.hspy");
+  const std::string moved = (dir / "moved.hspy").string();
+  const Ran ran =
+      run_elver({"calibrate", (dir / "second.hspy").string(), "--axis-from", calibrated, "--out", moved, "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const auto json = nlohmann::json::parse(ran.out);
+  EXPECT_EQ(json["method"], "carried");
+  EXPECT_EQ(json["preparation"]["calibration"]["carried_over_from"], calibrated);
+  // As right as the two marks, 11 eV apart, are: some hundredths of an eV over their distance.
+  EXPECT_NEAR(open_image(moved)->energy().energy(166), other.energy(166), 0.5);
+  EXPECT_NEAR(json["gain"].get<double>(), 1.03, 0.01);
+  const Prepared again = prepare(open_image(moved), {.axis_from = calibrated}, {});
+  EXPECT_THAT(again.record.notes, ElementsAre(HasSubstr("nothing is carried over")));
+  EXPECT_EQ(again.image->energy().offset_ev, open_image(moved)->energy().offset_ev);
+  second->set_energy({694, 0.5, other.size});
+  save(*second, dir / "coarse.hspy");
+  EXPECT_EQ(run_elver({"calibrate", (dir / "coarse.hspy").string(), "--axis-from", calibrated}).code, 4);
+  EXPECT_EQ(run_elver({"calibrate", (dir / "coarse.hspy").string(), "--axis-from", (dir / "first.hspy").string()}).code, 4);
+}
+
 // A record is whatever a file holds: nonsense in it is nothing that was done.
 TEST(Prepare, NonsenseInARecordIsNoRecord) {
   const auto all = {"",

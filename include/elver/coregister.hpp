@@ -60,6 +60,11 @@ struct Registration {
   std::optional<PictureMatch> match;
   /// Of both fields, in pixels of the first's picture (corners: in the coordinates they were given in; stage: um).
   ScanPlace::Outline first, second;
+  /// Of both fields, in pixels of the first's picture, where there is one in which the first can be placed.
+  struct OnPicture {
+    ScanPlace::Outline first, second;
+  };
+  std::optional<OnPicture> on_picture = {};
   std::vector<std::string> notes;
 };
 

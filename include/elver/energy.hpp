@@ -33,8 +33,8 @@ struct ReferenceSpectrum {
   std::vector<float> energy_ev, intensity;
 };
 
-enum class CalibrationMethod : std::uint8_t { marks, automatic };
-/// "marks", "automatic".
+enum class CalibrationMethod : std::uint8_t { marks, automatic, carried };
+/// "marks", "automatic", "carried" (over from another file).
 std::string_view name_of(CalibrationMethod method);
 
 struct Calibration {

@@ -43,6 +43,7 @@ struct ImageInfo {
   NumberType type = NumberType::f32;
   std::vector<Axis> axes;
   std::string signal_type;                  ///< "EELS" where the file says so, else ""
+  std::string quantity;                     ///< what the values are, or their unit, as the file says; else ""
   std::optional<double> beam_energy_kev;
   std::optional<double> convergence_mrad;   ///< semi-angle
   std::optional<double> collection_mrad;    ///< semi-angle

@@ -25,6 +25,7 @@ struct PlacedMap {
   /// Takes places of this map, in its own units, to places of the first map in the first one's units. Without it both
   /// are measured from one origin, and only units are converted.
   std::optional<Affine> to_first = {};
+  std::string placed_by = {};  ///< what `to_first` was told by: "corners", "survey", "pictures", "stage"
 };
 
 /// The map `text` names: FILE:TITLE, or FILE where the file holds one map; FILE may hold ':' itself. TITLE may be an

@@ -12,6 +12,16 @@
 
 namespace elver {
 
+/// How the energy axis of a phantom moves from pixel to pixel, in the order of the scan.
+enum class Drift : std::uint8_t {
+  none,
+  smooth,  ///< over drift_ev from the first pixel to the last, in a curve with a wave on it
+  walk,    ///< a random walk, its steps normal of standard deviation drift_ev
+  rows     ///< a jump before each row, normal of standard deviation drift_ev
+};
+/// "smooth", "walk", "rows"; throws Error{usage} for another name.
+Drift drift_named(std::string_view name);
+
 /// How a phantom is taken.
 struct PhantomOptions {
   std::uint64_t rows = 48, columns = 64;
@@ -23,6 +33,8 @@ struct PhantomOptions {
   double continuum_power = 3.0;        ///< s: beyond its onset an edge falls as E^-s
   double background_power = 3.0;       ///< r of the background before O K
   double jump_ratio = 1.0;             ///< jump of O K over the background there
+  Drift drift = Drift::none;
+  double drift_ev = 0.0;
   std::uint64_t seed = 1;              ///< of the choice of structures, and of the noise
   std::uint64_t split_seed = 1;        ///< of the training whose held-out structures it is made of
 };
@@ -37,7 +49,7 @@ struct PhantomOptions {
 /// out.
 ///
 /// Truth, one value a pixel in C order (rows, columns), NaN where the question has no answer: Li content and vacancies
-/// are of the particle, counts and antisites of the flake.
+/// are of the particle, counts and antisites of the flake. Of an axis that drifts, "energy_offset" (eV, median 0) too.
 class Phantom {
  public:
   /// `library` must outlive the phantom. Throws Error{input} where it holds nothing that a pixel could be made of,

@@ -44,6 +44,9 @@ struct Preparation {
   Spikes spikes = Spikes::keep;
   Counts counts = Counts::trust;
   AlignRequest align = {};
+  /// A file that elver wrote, of the same spectrometer setting: what its axis was moved by at its first channel, and its
+  /// gain, are this axis's too. Marks then correct what is left (one mark: the offset alone).
+  std::filesystem::path axis_from = {};
   std::vector<Mark> marks = {};
   /// In place of marks: the energy axis is put right by these, a model's, by itself.
   std::optional<std::vector<ReferenceSpectrum>> references = {};
@@ -61,6 +64,7 @@ struct PreparationRecord {
   std::optional<AlignRequest> align;  ///< done now
   std::optional<Alignment> alignment;
   std::optional<Calibration> calibration;
+  std::string axis_from;        ///< the file that it was carried over from, or ""
   std::vector<PixelMap> maps;      ///< what is known of each pixel
   std::vector<std::string> notes;  ///< what the user should know
   std::string earlier_json;        ///< the record in the file of what was done before ("" if none)

@@ -26,6 +26,10 @@ void draw_map(const Map& map, const std::vector<PixelStatus>& status, const Axis
 void draw_status(const std::vector<PixelStatus>& status, const Axis& row_axis, const Axis& column_axis,
                  const std::filesystem::path& png);
 
+/// A picture of each map, STEM_NAME.png: what stands beside the maps of a file that is no folder. `image` is what they
+/// are of. Does not commit. Throws Error{output}.
+void draw_beside(OutputSet& out, const std::string& stem, const Image& image, const std::vector<PixelMap>& maps);
+
 /// All maps and the status as text, a line a pixel: row, column, x, y (units in the header), status code, every map.
 std::string maps_csv(const MapResult& result, const Axis& row_axis, const Axis& column_axis);
 
@@ -88,7 +92,8 @@ struct OverlayRecord {
 std::string write_overlay(OutputSet& out, std::span<const PlacedMap> maps, const OverlayOptions& options,
                           const OverlayResult& result, const OverlayRecord& record, const RunContext& context);
 
-/// The first's picture in grey with the outlines of both fields; `labels` say which is which. Throws Error{output}.
+/// The first's picture in grey with the outlines of both fields; `labels` say which is which. Nothing where the
+/// registration has no outlines on the picture. Throws Error{output}.
 void draw_registration(const PlacedMap& picture, const Registration& registration,
                        const std::vector<std::string>& labels, const std::filesystem::path& png);
 

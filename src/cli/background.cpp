@@ -113,7 +113,11 @@ void background(const Options& options) {
   job.preparation_json = preparation_json(record);
   job.beside = record.maps;
   const BackgroundResult result = fit_background(*image, job, run.context());
-  if (!options.out.empty()) write_background(options.out, *image, job, result, options.cube, run.context());
+  if (!options.out.empty()) {
+    PicturesBeside pictures(options.out, *image, record);
+    write_background(options.out, *image, job, result, options.cube, run.context());
+    pictures.commit();
+  }
   if (options.run.json) {
     print_json(options, job, image->energy(), result, record);
   } else if (!options.run.quiet) {

@@ -65,8 +65,8 @@ void print_table(const Calibration& found) {
   std::printf("%-11s %14s %14.5f\n", "gain", "", gain(found));
 }
 
-void write(const CalibrateOptions& options, const Image& image, const Json& result, const std::vector<PixelMap>& maps,
-           const RunContext& context) {
+void write(const CalibrateOptions& options, const Image& image, const Json& result,
+           const PreparationRecord& preparation, const RunContext& context) {
   std::error_code ignored;
   if (std::filesystem::equivalent(options.input.file, options.out, ignored)) {
     throw Error(ErrorKind::usage, "cannot write " + options.out, "it is the file that is read",
@@ -82,17 +82,19 @@ void write(const CalibrateOptions& options, const Image& image, const Json& resu
                     {"energy_axis", result},
                     {"preparation", result["preparation"]}};
   header.record_json = record.dump(-1, ' ', false, Json::error_handler_t::replace);
+  PicturesBeside pictures(options.out, written, preparation);
   HspyWriter writer(options.out);
   writer.add(header, written, context);
-  for (const PixelMap& map : maps) writer.add(map_header(written, map), std::as_bytes(std::span(map.values)));
+  for (const PixelMap& map : preparation.maps) writer.add(map_header(written, map), std::as_bytes(std::span(map.values)));
   writer.commit();
+  pictures.commit();
 }
 
 void calibrate(const CalibrateOptions& options) {
   const InputOptions& input = options.input;
-  if (input.marks.empty() && !input.auto_axis && input.bin.empty() && input.align.empty() && !input.spikes && !input.open.offset_ev && !input.open.dispersion_ev) {
+  if (input.marks.empty() && input.axis_from.empty() && !input.auto_axis && input.bin.empty() && input.align.empty() && !input.spikes && !input.open.offset_ev && !input.open.dispersion_ev) {
     throw Error(ErrorKind::usage, "nothing to calibrate by",
-                "none of --mark, --auto-axis, --offset-ev, --dispersion-ev, --align, --bin and --spikes was given",
+                "none of --mark, --auto-axis, --axis-from, --offset-ev, --dispersion-ev, --align, --bin and --spikes was given",
                 "Say where a feature is wanted, for example --mark Mn_L3=642.0");
   }
   if (!options.out.empty() && std::filesystem::path(options.out).extension() != ".hspy") {
@@ -114,7 +116,7 @@ void calibrate(const CalibrateOptions& options) {
   Json result = record_json(*found);
   result["preparation"] = Json::parse(preparation_json(record));
   result["notes"] = record.notes;
-  if (!options.out.empty()) write(options, *image, result, record.maps, run.context());
+  if (!options.out.empty()) write(options, *image, result, record, run.context());
   if (options.run.json) {
     if (found->method == CalibrationMethod::automatic) result = found_json(result);
     if (!options.out.empty()) result["out"] = options.out;

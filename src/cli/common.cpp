@@ -10,6 +10,7 @@
 #include <cstdio>
 
 #include "elver/error.hpp"
+#include "elver/report.hpp"
 #include "types/text.hpp"
 
 namespace elver::cli {
@@ -81,6 +82,8 @@ void add_input(CLI::App& command, InputOptions& options) {
   CLI::Option* automatic = group->add_flag("--auto-axis", options.auto_axis, "Put offset and gain right by the model's reference edges, looked for "
                                            "in the mean spectrum; refused where they cannot be told");
   automatic->excludes(group->get_option("--mark"));
+  group->add_option("--axis-from", options.axis_from, "A file of the same spectrometer setting whose axis elver put right: shift and gain are carried "
+                    "over; --mark then corrects what is left")->excludes(automatic);
   group->add_option("--axis-model", options.axis_model, "The model that --auto-axis goes by (default: the command's --model)")->needs(automatic);
   group->add_option("--bin", options.bin, "ROWSxCOLUMNS: sum so many pixels into one, for example 2x2; what is left over at the end is dropped");
   group->add_flag("--spikes", options.spikes, "Replace values that are X-rays' or cosmic rays', up to three channels wide, told from lines by the neighbouring pixels");
@@ -109,6 +112,7 @@ std::unique_ptr<Image> open_input(const InputOptions& options, const RunContext&
   preparation.spikes = options.spikes ? Spikes::replace : Spikes::keep;
   if (options.align.size() == 2) preparation.align = parse_align(options.align[0], options.align[1]);
   preparation.align.zero_loss_dataset = options.align_dataset;
+  preparation.axis_from = options.axis_from;
   for (const std::string& mark : options.marks) preparation.marks.push_back(parse_mark(mark));
   if (options.auto_axis) preparation.references = reference_edges(options, model);
   Prepared prepared = prepare(open_image(options.file, options.open), preparation, context);
@@ -152,6 +156,16 @@ Run::Run(const RunOptions& options) {
 }
 
 Run::~Run() = default;
+
+PicturesBeside::PicturesBeside(const std::string& out, const Image& image, const PreparationRecord& record) {
+  if (out.empty() || record.maps.empty()) return;
+  const std::filesystem::path file(out);
+  set_.emplace(file.has_parent_path() ? file.parent_path() : std::filesystem::path("."));
+  draw_beside(*set_, file.stem().string(), image, record.maps);
+}
+void PicturesBeside::commit() {
+  if (set_) set_->commit();
+}
 
 void print_preparation(const PreparationRecord& record) {
   if (record.bin) {

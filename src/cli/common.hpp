@@ -25,6 +25,7 @@ struct InputOptions {
   std::string align_dataset;
   bool spikes = false;
   bool auto_axis = false;
+  std::string axis_from;   ///< a file whose axis was put right
   std::string axis_model;  ///< whose reference edges --auto-axis goes by
 };
 /// FILE and how to read it, for a command that does not compute energies; add_input adds what prepares it.
@@ -63,6 +64,16 @@ class Run {
  private:
   RunContext context_;
   std::unique_ptr<Progress> bar_;
+};
+
+/// Pictures of the maps that the preparation left, beside the file `out` that is about to be written; commit() after it.
+class PicturesBeside {
+ public:
+  PicturesBeside(const std::string& out, const Image& image, const PreparationRecord& record);
+  void commit();
+
+ private:
+  std::optional<OutputSet> set_;
 };
 
 /// What was done to the image, a line each, for people.

@@ -68,10 +68,12 @@ void convert(const ConvertOptions& options) {
   SignalHeader header = header_of(written);
   const json done = record(options, *image, preparation);
   header.record_json = printable(done, -1);
+  PicturesBeside pictures(options.out, written, preparation);
   HspyWriter writer(options.out);
   writer.add(header, written, run.context());
   for (const PixelMap& map : preparation.maps) writer.add(map_header(written, map), std::as_bytes(std::span(map.values)));
   writer.commit();
+  pictures.commit();
 
   std::string shape;
   json sizes = json::array();

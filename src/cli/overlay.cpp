@@ -94,6 +94,34 @@ bool places_are_known(const Acquisition& first, const Acquisition& other) {
   return first.corners || other.corners || first.picture || other.picture || (knows(first) && knows(other));
 }
 
+/// The first's picture with the outlines of each map that was placed; returns the names of what is staged.
+std::vector<std::string> draw_places(OutputSet& out, const std::vector<OverlayMap>& made,
+                                     const std::vector<std::pair<std::string, Registration>>& placed) {
+  std::vector<std::string> names;
+  for (const auto& [letter, found] : placed) {
+    if (!found.on_picture) continue;
+    names.push_back("registration_" + letter + ".png");
+    const Acquisition& other = made[static_cast<std::size_t>(letter[0] - 'a')].acquisition;
+    draw_registration(*made[0].acquisition.picture, found, {made[0].acquisition.map.source, other.map.source},
+                      out.stage(names.back()));
+  }
+  return names;
+}
+
+/// Where the fields lie apart, the picture of them is what the user needs: it is kept, and the error names it.
+OverlayResult overlay_or_picture(std::span<const PlacedMap> maps, const OverlayOptions& options, OutputSet& out,
+                                 const std::vector<std::string>& pictures, const RunContext& context) {
+  try {
+    return overlay(maps, options, context);
+  } catch (const Error& error) {
+    if (error.kind() != ErrorKind::mismatch || pictures.empty()) throw;
+    out.commit();
+    std::string names;
+    for (const std::string& name : pictures) names += (names.empty() ? "" : ", ") + (out.directory() / name).string();
+    throw Error(error.kind(), error.what(), "where the fields lie is drawn in " + names);
+  }
+}
+
 void lay(const Options& options) {
   OverlayOptions overlay_options = options.overlay;
   overlay_options.field = options.same_field ? FieldOfView::same : FieldOfView::by_axes;
@@ -117,12 +145,14 @@ void lay(const Options& options) {
     if (m > 0 && !options.same_field && places_are_known(made[0].acquisition, acquisition)) {
       placed.emplace_back(letter, coregister(made[0].acquisition, acquisition, run.context()));
       acquisition.map.to_first = placed.back().second.to_first;
+      acquisition.map.placed_by = name_of(placed.back().second.by);
       more["registration"].push_back(registration_json(placed.back().second, letter));
     }
     maps.push_back(acquisition.map);
   }
   OutputSet out(options.out);
-  OverlayResult result = overlay(maps, overlay_options, run.context());
+  const std::vector<std::string> pictures = draw_places(out, made, placed);
+  OverlayResult result = overlay_or_picture(maps, overlay_options, out, pictures, run.context());
   for (std::size_t m = 0; m < made.size(); ++m) {  // what was said of the maps as they were made
     if (!made[m].computed.is_object()) continue;
     for (const Json& note : made[m].computed.at("notes")) {
@@ -133,14 +163,6 @@ void lay(const Options& options) {
   record.command_line = command_line();
   record.colours = overlay_colours_named(options.colours);
   record.more_json = more.dump(-1, ' ', false, Json::error_handler_t::replace);
-  if (made[0].acquisition.picture) {
-    for (const auto& [letter, found] : placed) {
-      if (found.by == RegisteredBy::stage) continue;
-      draw_registration(*made[0].acquisition.picture, found,
-                        {maps[0].source, maps[static_cast<std::size_t>(letter[0] - 'a')].source},
-                        out.stage("registration_" + letter + ".png"));
-    }
-  }
   const std::string json = write_overlay(out, maps, overlay_options, result, record, run.context());
   out.commit();
   if (options.run.json) {

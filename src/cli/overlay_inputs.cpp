@@ -124,15 +124,21 @@ void make_map(const OverlayInputs& inputs, std::size_t index, OverlayMap& out, c
     throw Error(ErrorKind::usage, file.file + " holds a spectrum image", "nothing says what to make of it",
                 "Give --edge for the first file, --model and --map for the others");
   }
-  file.auto_axis = file.auto_axis || (inputs.auto_axis && !edge);
+  file.auto_axis = file.auto_axis || (inputs.auto_axis && !edge && file.marks.empty() && file.axis_from.empty());
+  if (file.bin.empty()) file.bin = inputs.bin;
+  file.spikes = file.spikes || inputs.spikes;
   std::optional<Model> model;
   if (!inputs.model.empty() && (!edge || file.auto_axis)) model = load_model(inputs.model);
-  const std::unique_ptr<Image> image = open_input(file, context, nullptr, model ? &*model : nullptr);
+  PreparationRecord preparation;
+  const std::unique_ptr<Image> image = open_input(file, context, &preparation, model ? &*model : nullptr);
   if (edge) {
-    detect_edge(inputs, *image, file.file, out, context);
+    std::unique_ptr<Image> storage;
+    detect_edge(inputs, as_written(*image, storage), file.file, out, context);
   } else {
     map_model(inputs, *model, *image, file.file, out, context);
   }
+  out.computed["preparation"] = Json::parse(preparation_json(preparation));
+  for (const std::string& note : preparation.notes) out.computed["notes"].push_back(note);
   out.computed["energy_axis"] = axis_json(image->energy());
   out.acquisition.place = scan_place(file.file);
 }
@@ -156,8 +162,10 @@ void add_overlay_inputs(CLI::App& command, OverlayInputs& inputs) {
   make->add_option("--map", inputs.map, "Which of its maps, for example probability_oxygen_vacancy")->needs("--model");
   make->add_flag("--auto-axis", inputs.auto_axis,
                  "Put the energy axes of the files that the model maps right by its edges");
+  make->add_option("--bin", inputs.bin, "ROWSxCOLUMNS: sum so many pixels of every file into one");
+  make->add_flag("--spikes", inputs.spikes, "Replace values that are X-rays' or cosmic rays', in every file");
   make->add_flag("--mask-vacuum", inputs.mask.automatic, "Leave out vacuum, found by the gap in the total counts");
-  CLI::Option_group* place = command.add_option_group("Where the fields lie, and energy axes");
+  CLI::Option_group* place = command.add_option_group("Each file by its letter: where its field lies, how it is prepared");
   for (std::size_t m = 0; m < kLargestOverlay; ++m) {
     const std::string letter(1, static_cast<char>('a' + m));
     OverlayInput& input = inputs.each[m];
@@ -169,6 +177,15 @@ void add_overlay_inputs(CLI::App& command, OverlayInputs& inputs) {
                      "FEATURE=ENERGY (eV) for its energy axis, as --mark elsewhere")
         ->allow_extra_args(false);
     place->add_flag("--auto-axis-" + letter, input.file.auto_axis, "Put its energy axis right by the model's edges");
+    place->add_option("--axis-from-" + letter, input.file.axis_from,
+                      "A file of the same spectrometer setting whose axis elver put right; --mark-" + letter +
+                          " corrects what is left");
+    place->add_option("--bin-" + letter, input.file.bin, "ROWSxCOLUMNS: sum so many of its pixels into one");
+    place->add_flag("--spikes-" + letter, input.file.spikes, "Replace its values that are X-rays' or cosmic rays'");
+    place->add_option("--align-" + letter, input.file.align, "Put every pixel's own energy axis right, as --align elsewhere")
+        ->expected(2)
+        ->type_name("edge NAME | zlp FILE");
+    place->add_option("--align-dataset-" + letter, input.file.align_dataset, "Which image of the zero-loss file");
     place->add_option("--offset-ev-" + letter, input.file.open.offset_ev, "Energy of its channel 0 (eV)");
     place->add_option("--dispersion-ev-" + letter, input.file.open.dispersion_ev, "Its energy per channel (eV)");
     place->add_option("--dataset-" + letter, input.file.open.dataset, "Which image of its file, by id or title");

@@ -25,6 +25,8 @@ struct OverlayInputs {
   std::string edge, fit, signal, model, map;
   double false_discovery_rate = 0.05;
   bool auto_axis = false;  ///< of every file that the model maps
+  std::string bin;         ///< of every file that has none of its own
+  bool spikes = false;     ///< of every file
   MaskOptions mask;
 };
 void add_overlay_inputs(CLI::App& command, OverlayInputs& inputs);

@@ -1,3 +1,4 @@
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -16,6 +17,7 @@ using Json = nlohmann::ordered_json;
 
 struct MakeOptions {
   std::string library, out;
+  std::string drift;
   PhantomOptions phantom;
   RunOptions run;
 };
@@ -24,6 +26,16 @@ struct ScoreOptions {
   std::string maps, phantom;
   bool json = false;
 };
+
+/// "smooth:3".
+void parse_drift(const std::string& words, PhantomOptions& options) {
+  const std::size_t colon = std::min(words.find(':'), words.size());
+  options.drift = drift_named(words.substr(0, colon));
+  const char *const from = words.data() + std::min(colon + 1, words.size()), *const end = words.data() + words.size();
+  const auto [rest, code] = std::from_chars(from, end, options.drift_ev);
+  if (code == std::errc{} && rest == end) return;
+  throw Error(ErrorKind::usage, "--drift " + words, "it does not say how far", "Write for example smooth:3, in eV");
+}
 
 void make(const MakeOptions& options) {
   if (options.library.empty()) {
@@ -34,9 +46,11 @@ void make(const MakeOptions& options) {
     throw Error(ErrorKind::usage, options.out.empty() ? "no --out" : "cannot write " + options.out,
                 "elver writes HyperSpy files", "Name one with --out, ending in .hspy");
   }
+  PhantomOptions wanted = options.phantom;
+  if (!options.drift.empty()) parse_drift(options.drift, wanted);
   const Run run(options.run);
   const Library library = load_library(options.library);
-  const Phantom phantom(library, options.phantom, run.context());
+  const Phantom phantom(library, wanted, run.context());
   phantom.write(options.out, run.context());
 
   const std::uintmax_t bytes = std::filesystem::file_size(options.out);
@@ -120,6 +134,9 @@ void add_phantom(CLI::App& program) {
   group->add_option("--background-power", phantom.background_power, "r: the background falls as E^-r")
       ->capture_default_str();
   group->add_option("--jump", phantom.jump_ratio, "Jump of O K over the background there")->capture_default_str();
+  group->add_option("--drift", options->drift,
+                    "The energy axis moves from pixel to pixel: smooth:EV (over so much in all), walk:EV (a step a "
+                    "pixel) or rows:EV (a jump a row); the truth is truth_energy_offset");
   group->add_option("--seed", phantom.seed, "Seed of the structures chosen and of the noise")->capture_default_str();
   group->add_option("--split-seed", phantom.split_seed, "Seed of the training whose held-out structures are used")
       ->capture_default_str();

@@ -44,6 +44,7 @@ std::string said(const Outline& o) {
 }
 
 /// Where the field of an acquisition lies in its picture, in the picture's pixels from its corner.
+/// Throws Error{mismatch} where that cannot be told.
 Outline within_picture(const Acquisition& a) {
   const PlacedMap& picture = *a.picture;
   if (picture.rows.size == a.map.rows.size && picture.columns.size == a.map.columns.size) return whole(picture);
@@ -114,6 +115,19 @@ Registration by_pictures(const Acquisition& first, const Acquisition& second, co
   return out;
 }
 
+/// Both fields as they lie on the first's picture, however they were placed.
+std::optional<Registration::OnPicture> on_picture(const Acquisition& first, const Acquisition& second,
+                                                  const Affine& to_first) {
+  if (!first.picture) return std::nullopt;
+  try {
+    const Outline one = within_picture(first);
+    const Affine to_picture = composed(into(first.map, one), composed(to_first, own_places(second.map)));
+    return Registration::OnPicture{one, moved_outline(whole(second.map), to_picture)};
+  } catch (const Error&) {
+    return std::nullopt;  // the picture is not needed to place them, and does not say where the first lies in it
+  }
+}
+
 /// Centre of a field in the stage's um, its rows and columns along the scan, which is turned against the stage.
 Registration by_stage(const Acquisition& first, const Acquisition& second) {
   check_rotation(first, second);
@@ -165,7 +179,9 @@ std::string_view name_of(RegisteredBy by) {
   return "stage";
 }
 
-Registration coregister(const Acquisition& first, const Acquisition& second, const RunContext& context) {
+namespace {
+
+Registration by_what_there_is(const Acquisition& first, const Acquisition& second, const RunContext& context) {
   if (first.corners && second.corners)
     return framed(RegisteredBy::corners, first, *first.corners, second, *second.corners);
   const bool one_survey = !first.place.survey.empty() && first.place.survey == second.place.survey;
@@ -177,6 +193,14 @@ Registration coregister(const Acquisition& first, const Acquisition& second, con
   throw Error(ErrorKind::usage, "nothing to lay " + second.map.source + " over " + first.map.source + " by",
               "neither corners nor pictures of both were given, and their files do not say where the stage was",
               "Give --corners-a and --corners-b, --adf-a and --adf-b, or --same-field");
+}
+
+}  // namespace
+
+Registration coregister(const Acquisition& first, const Acquisition& second, const RunContext& context) {
+  Registration out = by_what_there_is(first, second, context);
+  out.on_picture = on_picture(first, second, out.to_first);
+  return out;
 }
 
 }  // namespace elver

@@ -161,6 +161,7 @@ Found find_axis(const EnergyAxis& axis, std::span<const double> spectrum, const 
 }  // namespace
 
 std::string_view name_of(CalibrationMethod method) {
+  if (method == CalibrationMethod::carried) return "carried";
   return method == CalibrationMethod::marks ? "marks" : "automatic";
 }
 

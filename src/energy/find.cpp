@@ -29,10 +29,17 @@ EnergyWindow surroundings(const Feature& feature, double splitting_ev, double fi
           first_ev + std::min(20.0, 0.2 * feature.energy_ev) + splitting_ev};
 }
 
+/// What a smooth background is made of: a parabola on E^-3. Before a low edge counts fall several times within the
+/// surroundings, which a parabola alone does not follow: what it leaves would be taken for an edge.
+Eigen::RowVector3d smooth_terms(double energy_ev, double first_ev) {
+  const double u = (energy_ev - first_ev) / 25.0, ratio = first_ev / energy_ev, fall = ratio * ratio * ratio;
+  return {fall, fall * u, fall * u * u};
+}
+
 /// One comparison: background alone, and background with the edge at `first_ev`.
 struct Likeness {
   double evidence = 0.0;
-  Eigen::Vector3d background = Eigen::Vector3d::Zero();  ///< of (E - first_ev)/25 eV to the powers 0, 1, 2
+  Eigen::Vector3d background = Eigen::Vector3d::Zero();  ///< of the smooth terms
 };
 
 Likeness compare(const Coarse& coarse, const Feature& feature, double splitting_ev, double first_ev, double width_ev) {
@@ -45,10 +52,8 @@ Likeness compare(const Coarse& coarse, const Feature& feature, double splitting_
   Eigen::VectorXd counts(n);
   for (Eigen::Index i = 0; i < n; ++i) {
     const auto c = static_cast<std::size_t>(first + i);
-    const double d = coarse.axis.energy(static_cast<double>(c)) - first_ev, u = d / 25.0, w = coarse.weight[c];
-    design(i, 0) = w;
-    design(i, 1) = w * u;
-    design(i, 2) = w * u * u;
+    const double energy = coarse.axis.energy(static_cast<double>(c)), d = energy - first_ev, w = coarse.weight[c];
+    design.row(i).head<3>() = w * smooth_terms(energy, first_ev);
     if (lines) {
       design(i, 3) = w * bell(d, width_ev);
       design(i, 4) = w * bell(d - splitting_ev, width_ev);
@@ -168,8 +173,7 @@ std::vector<Candidate> find_candidates(const EnergyAxis& axis, std::span<const d
     const std::size_t first = range.first;
     std::vector<double> net(spectrum.begin() + first, spectrum.begin() + range.last);
     for (std::size_t c = 0; c < net.size(); ++c) {
-      const double u = (axis.energy(static_cast<double>(first + c)) - places[i]) / 25.0;
-      net[c] -= likeness[i].background.dot(Eigen::Vector3d(1.0, u, u * u));
+      net[c] -= smooth_terms(axis.energy(static_cast<double>(first + c)), places[i]) * likeness[i].background;
     }
     const std::vector<double> fine = smooth(net, std::max(1.0, kFinestEv * per_ev));
     double channel;

@@ -69,6 +69,7 @@ SignalHeader header_of(const Image& image) {
   header.map = !spectra;
   header.signal_type =
       info.signal_type.empty() && spectra && info.axes.back().units == "eV" ? "EELS" : info.signal_type;
+  header.quantity = info.quantity;
   header.beam_energy_kev = info.beam_energy_kev;
   header.convergence_mrad = info.convergence_mrad;
   header.collection_mrad = info.collection_mrad;

@@ -91,6 +91,7 @@ void read_metadata(hid_t group, ImageInfo& info) {
       group, {"metadata/General/title", "metadata/title", "mapped_parameters/title", "mapped_parameters/name"});
   info.signal_type =
       first_word(group, {"metadata/Signal/signal_type", "metadata/signal_type", "mapped_parameters/signal_type"});
+  info.quantity = first_word(group, {"metadata/Signal/quantity"});
   info.beam_energy_kev = first_number(
       group, kPositive,
       {"metadata/Acquisition_instrument/TEM/beam_energy", "metadata/Acquisition_instrument/SEM/beam_energy",

@@ -35,12 +35,6 @@ double unit_ratio(const PlacedMap& map, const Axis& from, const Axis& to) {
               "Where both cover the same field of view, give --same-field");
 }
 
-/// From the index plane to the map's own places.
-Affine own_places(const PlacedMap& map) {
-  const Axis &x = map.columns, &y = map.rows;
-  return {x.scale, 0, x.offset - 0.5 * x.scale, 0, y.scale, y.offset - 0.5 * y.scale};
-}
-
 /// Stretches one index range over another; backwards where the axes run against each other.
 std::pair<double, double> stretched(const Axis& from, const Axis& to) {
   const double scale = static_cast<double>(to.size) / static_cast<double>(from.size);
@@ -108,6 +102,11 @@ Affine inverse_of(const Affine& t) {
   out.dx = -(out.xx * t.dx + out.xy * t.dy);
   out.dy = -(out.yx * t.dx + out.yy * t.dy);
   return out;
+}
+
+Affine own_places(const PlacedMap& map) {
+  const Axis &x = map.columns, &y = map.rows;
+  return {x.scale, 0, x.offset - 0.5 * x.scale, 0, y.scale, y.offset - 0.5 * y.scale};
 }
 
 std::vector<Affine> index_to_place(std::span<const PlacedMap> maps, FieldOfView field) {

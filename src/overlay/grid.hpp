@@ -16,6 +16,9 @@ Affine composed(const Affine& after, const Affine& before);
 /// Throws Error{usage} where the transform has no inverse.
 Affine inverse_of(const Affine& t);
 
+/// From a map's index plane, where pixel (i, j) is [j, j+1) x [i, i+1), to places in its own units.
+Affine own_places(const PlacedMap& map);
+
 /// For each map, the transform from its own index plane, where pixel (i, j) is [j, j+1) x [i, i+1), to places of the
 /// first map. Throws Error{mismatch} where axes cannot be compared.
 std::vector<Affine> index_to_place(std::span<const PlacedMap> maps, FieldOfView field);

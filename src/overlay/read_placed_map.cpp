@@ -54,6 +54,13 @@ const Image& chosen(const File& file, const std::string& title, const std::strin
   return *found;
 }
 
+/// The unit in HyperSpy's "what it is (unit)"; words without brackets are a unit, as elver's own maps have it.
+std::string unit_of(const std::string& quantity) {
+  const std::size_t open = quantity.rfind('(');
+  if (open == std::string::npos || open == 0 || !quantity.ends_with(')')) return quantity;
+  return quantity.substr(open + 1, quantity.size() - open - 2);
+}
+
 }  // namespace
 
 PlacedMap read_placed_map(const std::string& words) {
@@ -70,6 +77,7 @@ PlacedMap read_placed_map(const std::string& words) {
   std::tie(out.rows, out.columns) = map_axes(image);
   out.source = words;
   out.map.name = !info.title.empty() ? info.title : path.stem().string();
+  out.map.unit = unit_of(info.quantity);
   if (out.map.name.starts_with("probability_")) out.map.scale = MapScale::probability;
   out.map.values.resize(image.pixels());
   image.read_tile({0, image.pixels()}, {0, 1}, out.map.values);

@@ -24,7 +24,7 @@ namespace {
 constexpr double kUsualThickness = 0.4;  ///< t/lambda at which counts_per_channel is meant
 constexpr double kVacuum = 0.01;         ///< counts of vacuum: stray electrons
 constexpr double kMostHeight = 20.0;     ///< of a spectrum over counts_per_channel: what a number type must hold
-constexpr std::uint32_t kNoise = 8;
+constexpr std::uint32_t kNoise = 8, kDrift = 9;
 
 /// Core losses of a specimen of thickness t (in mean free paths), relative to the usual one: t exp(-t).
 double brightness(double thickness) {
@@ -49,11 +49,34 @@ void check(const PhantomOptions& options) {
   if (!(options.counts_per_channel > 0) || options.counts_per_channel > 1e8) {
     refuse("a phantom cannot have this dose", text("%g counts per channel", options.counts_per_channel));
   }
+  if (!(options.drift_ev >= 0 && options.drift_ev <= 10))
+    refuse("the axis of a phantom cannot drift so", text("%g eV; 0 to 10 can be made", options.drift_ev));
   if (!(options.fwhm_ev >= 0 && options.fwhm_ev < 20) || !(std::abs(options.continuum_power) < 10) ||
       !(std::abs(options.background_power) < 10) || !(options.jump_ratio >= 0 && options.jump_ratio < 100) ||
       !(options.pixel_nm > 0) || !std::isfinite(options.pixel_nm)) {
     refuse("a phantom cannot be taken so", "resolution, powers, jump or pixel size out of range");
   }
+}
+
+/// By how much each pixel's energies lie too high, eV; the median is 0. Nothing where the axis stays.
+std::vector<double> drift_of(const PhantomOptions& options) {
+  std::vector<double> out;
+  if (options.drift == Drift::none) return out;
+  std::mt19937_64 random = train::random_stream(options.seed, kDrift, 0);
+  std::normal_distribution<double> step(0.0, 1.0);
+  const std::uint64_t pixels = options.rows * options.columns;
+  double at = 0;
+  for (std::uint64_t p = 0; p < pixels; ++p) {
+    const double t = static_cast<double>(p) / static_cast<double>(pixels);
+    if (options.drift == Drift::smooth) at = t * t + 0.1 * std::sin(11 * t);
+    if (options.drift == Drift::walk || (options.drift == Drift::rows && p % options.columns == 0)) at += step(random);
+    out.push_back(options.drift_ev * at);
+  }
+  std::vector<double> sorted = out;
+  const auto middle = sorted.begin() + std::ssize(sorted) / 2;
+  std::ranges::nth_element(sorted, middle);
+  for (double& offset : out) offset -= *middle;
+  return out;
 }
 
 /// As numbers that hold the brightest pixel.
@@ -76,18 +99,27 @@ ImageInfo described(const PhantomOptions& options) {
 
 }  // namespace
 
+Drift drift_named(std::string_view name) {
+  if (name == "smooth") return Drift::smooth;
+  if (name == "walk") return Drift::walk;
+  if (name == "rows") return Drift::rows;
+  throw Error(ErrorKind::usage, "--drift " + std::string(name), "no such way to drift", "Choose smooth, walk or rows");
+}
+
 struct Phantom::Impl {
   const Library& library;
   PhantomOptions options;
   std::vector<phantom::Place> scene;
   phantom::Cast cast;
+  std::vector<double> drift;  ///< eV, one a pixel; empty where the axis stays
   std::vector<Truth> truth;
 
   Impl(const Library& from, const PhantomOptions& with, const RunContext& context)
       : library(from),
         options(with),
         scene(phantom::make_scene(with.rows, with.columns)),
-        cast(phantom::make_cast(from, scene, with.seed, with.split_seed, context)) {
+        cast(phantom::make_cast(from, scene, with.seed, with.split_seed, context)),
+        drift(drift_of(with)) {
     add("li_content", "Li per formula unit", [](const phantom::Pixel& p) { return p.li_content; });
     add("oxygen_vacancy", "1: yes", [](const phantom::Pixel& p) { return p.oxygen_vacancy; });
     constexpr const char* kElements[] = {"Li", "Ni", "Mn", "Co"};
@@ -102,6 +134,7 @@ struct Phantom::Impl {
       thickness.values.push_back(static_cast<float>(scene[i].thickness));
     }
     truth.push_back(std::move(thickness));
+    if (!drift.empty()) truth.push_back({"energy_offset", "eV", std::vector<float>(drift.begin(), drift.end())});
   }
 
   template <class Value>
@@ -120,6 +153,7 @@ struct Phantom::Impl {
     instrument.jump_ratio = options.jump_ratio;
     instrument.thickness = scene[pixel].thickness;
     instrument.counts_per_channel = options.counts_per_channel * brightness(instrument.thickness);
+    if (!drift.empty()) instrument.shift_ev = drift[pixel];
     Specimen specimen;
     specimen.cross_section.resize(library.subshells.size());
     specimen.jump.resize(library.subshells.size(), 0.0);
@@ -146,6 +180,7 @@ struct Phantom::Impl {
         {"continuum_power", options.continuum_power},
         {"background_power", options.background_power},
         {"jump_ratio", options.jump_ratio},
+        {"drift_ev", options.drift == Drift::none ? 0.0 : options.drift_ev},
         {"seed", options.seed},
         {"split_seed", options.split_seed},
         {"noise", "Poisson"},

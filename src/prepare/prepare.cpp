@@ -1,6 +1,7 @@
 #include "elver/prepare.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 #include "elver/engine.hpp"
 #include "elver/error.hpp"
@@ -140,13 +141,72 @@ void align_step(Prepared& prepared, const Preparation& options, const Json& earl
   record.alignment = std::move(found);
 }
 
+/// How the axis of another file was put right, by the record in it.
+std::pair<EnergyAxis, EnergyAxis> axis_correction(const std::filesystem::path& path) {
+  const auto axis_of = [](const Json& calibration, const char* key) -> std::optional<EnergyAxis> {
+    const auto found = calibration.find(key);
+    if (found == calibration.end() || !found->is_object()) return std::nullopt;
+    EnergyAxis axis;
+    for (const auto& [name, value] : {std::pair{"offset_ev", &axis.offset_ev}, {"dispersion_ev", &axis.dispersion_ev}}) {
+      if (!found->contains(name) || !(*found)[name].is_number()) return std::nullopt;
+      *value = (*found)[name].get<double>();
+    }
+    const bool usable = std::isfinite(axis.offset_ev) && std::isfinite(axis.dispersion_ev) && axis.dispersion_ev > 0;
+    return usable ? std::optional(axis) : std::nullopt;
+  };
+  for (const auto& image : open_file(path).images) {
+    const Json earlier = earlier_preparation(image->info().record_json);
+    const auto found = earlier.find("calibration");
+    if (found == earlier.end() || !found->is_object()) continue;
+    const auto before = axis_of(*found, "before"), after = axis_of(*found, "after");
+    if (before && after) return {*before, *after};
+  }
+  throw Error(ErrorKind::mismatch, "--axis-from " + path.string(), "it does not say how its energy axis was put right",
+              "Give a file that elver calibrate --out, or elver map, wrote with --mark or --auto-axis");
+}
+
+/// The axis as it is if it is wrong as the other file's was. A spectrometer's first channel is set by the voltage of the
+/// drift tube, its dispersion by the lenses: from one acquisition to the next the shift and the gain stay.
+EnergyAxis carried_over(const EnergyAxis& axis, const std::filesystem::path& from) {
+  constexpr double kSameSetting = 0.005;  // relative; settings differ by far more, units' rounding by far less
+  const auto [before, after] = axis_correction(from);
+  if (std::abs(axis.dispersion_ev / before.dispersion_ev - 1) > kSameSetting) {
+    throw Error(ErrorKind::mismatch, "--axis-from " + from.string(),
+                text("its axis had %g eV a channel before it was put right, this one has %g: another setting of the "
+                     "spectrometer",
+                     before.dispersion_ev, axis.dispersion_ev),
+                "Give a file of the same setting, or put the axis right with --mark");
+  }
+  return {axis.offset_ev + after.offset_ev - before.offset_ev,
+          axis.dispersion_ev * (after.dispersion_ev / before.dispersion_ev), axis.size};
+}
+
+void carry_step(Prepared& prepared, const std::filesystem::path& from, const Json& earlier) {
+  if (from.empty()) return;
+  PreparationRecord& record = prepared.record;
+  if (earlier.contains("calibration")) {
+    record.notes.push_back("the energy axis was put right before this file was written: nothing is carried over");
+    return;
+  }
+  const EnergyAxis axis = prepared.image->energy();
+  record.calibration = Calibration{axis, carried_over(axis, from), {}, CalibrationMethod::carried};
+  record.axis_from = from.string();
+  prepared.image->set_energy(record.calibration->after);
+}
+
 void calibrate_step(Prepared& prepared, const Preparation& options, const RunContext& context) {
   if (options.marks.empty() && !options.references) return;
   Image& image = *prepared.image;
   const std::vector<double> spectrum = mean_spectrum(image, context);
-  prepared.record.calibration = options.references ? auto_calibrate(image.energy(), spectrum, *options.references)
-                                                   : calibrate(image.energy(), spectrum, options.marks);
-  image.set_energy(prepared.record.calibration->after);
+  const EnergyAxis moved = image.energy();
+  Calibration found = options.references ? auto_calibrate(moved, spectrum, *options.references)
+                                         : calibrate(moved, spectrum, options.marks);
+  image.set_energy(found.after);
+  if (prepared.record.calibration) {  // told from the axis as it was, not as it was carried over
+    found.before = prepared.record.calibration->before;
+    for (MarkResidual& mark : found.marks) mark.found_ev = found.before.energy(moved.channel(mark.found_ev));
+  }
+  prepared.record.calibration = std::move(found);
 }
 
 }  // namespace
@@ -188,6 +248,7 @@ Prepared prepare(std::unique_ptr<Image> image, const Preparation& options, const
   bin_step(prepared, options.bin, earlier);
   spike_step(prepared, options.spikes, earlier, context);
   align_step(prepared, options, earlier, context);
+  carry_step(prepared, options.axis_from, earlier);
   calibrate_step(prepared, options, context);
   return prepared;
 }

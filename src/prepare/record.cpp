@@ -69,7 +69,10 @@ std::string preparation_json(const PreparationRecord& record) {
   if (record.align && record.alignment) out["align"] = alignment_json(*record.align, *record.alignment);
   // The same request again finds an axis that is right, and must not hide how it came to be.
   const bool moved = record.calibration && energy::farthest_ev(record.calibration->before, record.calibration->after) > 0;
-  if (record.calibration && (moved || !out.contains("calibration"))) out["calibration"] = axis_record(*record.calibration);
+  if (record.calibration && (moved || !out.contains("calibration"))) {
+    out["calibration"] = axis_record(*record.calibration);
+    if (!record.axis_from.empty()) out["calibration"]["carried_over_from"] = record.axis_from;
+  }
   if (!record.notes.empty()) out["notes"] = record.notes;
   return out.dump(-1, ' ', false, Json::error_handler_t::replace);
 }

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "elver/maps.hpp"
+#include "elver/report.hpp"
 
 namespace elver::report {
 
@@ -36,6 +37,8 @@ std::string picture_name(const std::string& map) {
   return name + ".png";
 }
 
+Map shown(const PixelMap& map) { return {map.name, map.unit, map.values, {}, map.title}; }
+
 void supersede_earlier(OutputSet& out, const std::string& record) {
   std::ifstream stream(out.directory() / record);
   const nlohmann::json earlier = nlohmann::json::parse(stream, nullptr, false);
@@ -50,3 +53,14 @@ void supersede_earlier(OutputSet& out, const std::string& record) {
 }
 
 }  // namespace elver::report
+
+namespace elver {
+
+void draw_beside(OutputSet& out, const std::string& stem, const Image& image, const std::vector<PixelMap>& maps) {
+  const auto [row, column] = map_axes(image);
+  const std::vector<PixelStatus> all_ok(image.pixels(), PixelStatus::ok);
+  for (const PixelMap& map : maps)
+    draw_map(report::shown(map), all_ok, row, column, out.stage(stem + "_" + report::picture_name(map.name)));
+}
+
+}  // namespace elver

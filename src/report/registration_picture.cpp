@@ -11,6 +11,7 @@ using namespace report;
 
 void draw_registration(const PlacedMap& picture, const Registration& registration,
                        const std::vector<std::string>& labels, const std::filesystem::path& png) {
+  if (!registration.on_picture) return;
   const Panel panel = panel_for(picture.rows.size, picture.columns.size, picture.rows, picture.columns);
   const ColourRange range = percentile_range(picture.map.values);
   Canvas canvas;
@@ -24,7 +25,7 @@ void draw_registration(const PlacedMap& picture, const Registration& registratio
   });
   const double across = panel.column_pixels / static_cast<double>(panel.step);
   const double down = panel.row_pixels / static_cast<double>(panel.step);
-  const ScanPlace::Outline outlines[] = {registration.first, registration.second};
+  const ScanPlace::Outline outlines[] = {registration.on_picture->first, registration.on_picture->second};
   std::vector<Swatch> swatches;
   for (std::size_t i = 0; i < 2; ++i) {
     const ScanPlace::Outline& o = outlines[i];

@@ -55,7 +55,9 @@ std::string write_detection(OutputSet& out, const Image& image, const DetectJob&
   HspyWriter writer(out.stage("maps.hspy"));
   SignalHeader header = report::map_header(image, dumped(json, -1));
   const auto [row, column] = map_axes(image);
-  for (const Map& map : detection.maps.maps) {
+  std::vector<Map> maps = detection.maps.maps;
+  for (const PixelMap& map : record.preparation.maps) maps.push_back(report::shown(map));
+  for (const Map& map : maps) {
     context.check_interrupt();
     header.title = map.name;
     header.quantity = map.unit;

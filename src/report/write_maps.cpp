@@ -46,7 +46,7 @@ void write_pictures(OutputSet& out, const Image& image, const MapResult& result,
 /// What is known of the pixels from the preparation is shown beside the maps.
 void add_preparation(MapResult& result, const PreparationRecord& preparation) {
   for (const PixelMap& map : preparation.maps) {
-    result.maps.push_back({map.name, map.unit, map.values, {}, map.title});
+    result.maps.push_back(report::shown(map));
   }
   result.notes.insert(result.notes.begin(), preparation.notes.begin(), preparation.notes.end());
 }

@@ -5,6 +5,7 @@
 #include "elver/error.hpp"
 #include "elver/report.hpp"
 #include "elver/version.hpp"
+#include "overlay/grid.hpp"
 #include "report/run_json.hpp"
 
 namespace elver {
@@ -75,16 +76,39 @@ Json axis_json(const Axis& axis) {
       {"name", axis.name}, {"units", axis.units}, {"scale", axis.scale}, {"offset", axis.offset}, {"size", axis.size}};
 }
 
-Json inputs_json(std::span<const PlacedMap> maps, const OverlayResult& result) {
+/// What says where map `m` lies with regard to the first.
+std::string placed_by(const PlacedMap& map, FieldOfView field) {
+  if (field == FieldOfView::same) return "same field, as told";
+  if (!map.to_first) return "axes";
+  return map.placed_by.empty() ? "given transform" : map.placed_by;
+}
+
+/// The one thing that placed all maps, else which placed which.
+std::string field_of_view(std::span<const PlacedMap> maps, const OverlayResult& result, FieldOfView field) {
+  std::string listed, first = placed_by(maps[1], field);
+  bool one = true;
+  for (std::size_t m = 1; m < maps.size(); ++m) {
+    const std::string by = placed_by(maps[m], field);
+    one = one && by == first;
+    listed += (listed.empty() ? "" : ", ") + result.maps[m].name + " by " + by;
+  }
+  return one ? first : listed;
+}
+
+Json inputs_json(std::span<const PlacedMap> maps, const OverlayResult& result, FieldOfView field) {
   Json out;
+  const std::vector<Affine> places = index_to_place(maps, field);
   for (std::size_t m = 0; m < maps.size(); ++m) {
     Json& input = out[result.maps[m].name];
     input = {{"source", maps[m].source},
              {"name", maps[m].map.name},
              {"rows", axis_json(maps[m].rows)},
              {"columns", axis_json(maps[m].columns)}};
-    if (const std::optional<Affine>& t = maps[m].to_first)
-      input["to_a"] = {{t->xx, t->xy, t->dx}, {t->yx, t->yy, t->dy}};
+    if (m == 0) continue;
+    const Affine t = composed(places[m], inverse_of(own_places(maps[m])));
+    input["placed_by"] = placed_by(maps[m], field);
+    input["to_a"] = {{t.xx, t.xy, t.dx}, {t.yx, t.yy, t.dy}};
+    input["to_a_units"] = {{"from", maps[m].columns.units}, {"to", maps[0].columns.units}};
   }
   return out;
 }
@@ -105,9 +129,9 @@ Json overlay_json(std::span<const PlacedMap> maps, const OverlayOptions& options
     out["pairs"].push_back(std::move(pair));
   }
   out["grid_axes"] = {{"rows", axis_json(result.rows)}, {"columns", axis_json(result.columns)}};
-  out["field_of_view"] = options.field == FieldOfView::same ? "the same, as told" : "by the axes";
+  out["field_of_view"] = field_of_view(maps, result, options.field);
   out["seed"] = options.seed;
-  out["inputs"] = inputs_json(maps, result);
+  out["inputs"] = inputs_json(maps, result, options.field);
   out["notes"] = result.notes;
   out.update(Json::parse(record.more_json));
   out["elver"] = version();
@@ -123,7 +147,7 @@ void write_hspy(OutputSet& out, const OverlayResult& result, const std::string& 
   header.record_json = record;
   for (const Map& map : result.maps) {
     header.title = map.name;
-    header.quantity = map.title + (map.unit.empty() ? "" : ", " + map.unit);
+    header.quantity = map.title + (map.unit.empty() ? "" : " (" + map.unit + ")");
     writer.add(header, std::as_bytes(std::span(map.values)));
   }
   writer.commit();
