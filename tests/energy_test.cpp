@@ -256,13 +256,13 @@ TEST(Calibrate, FindsALowOnsetOnASteepBackground) {
 }
 
 // By eye and by a straight line through the logarithms of 70:84 eV, subtracted: the tangent at the steepest rise (91.1
-// eV) meets the lowest level before it at 88.9 eV.
+// eV) meets the lowest level before it at 88.9 eV. What is taken for the background moves it by half an eV.
 TEST(Calibrate, SiliconOfTheRealFile) {
   const auto path = test::shared_data("si-nmc-eels/si/Si EELS Spectrum Image.dm3");
   ELVER_NEEDS(path);
   const auto image = open_image(path);
   const Calibration found = calibrate(image->energy(), mean_spectrum(*image, {}), marks({"Si_L=99.5"}));
-  EXPECT_NEAR(found.marks[0].found_ev, 88.9, 0.5);
+  EXPECT_NEAR(found.marks[0].found_ev, 88.9, 0.8);
 }
 
 /// Counts in memory, (rows, columns, channels).
