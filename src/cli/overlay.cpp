@@ -101,9 +101,11 @@ std::vector<std::string> draw_places(OutputSet& out, const std::vector<OverlayMa
   for (const auto& [letter, found] : placed) {
     if (!found.on_picture) continue;
     names.push_back("registration_" + letter + ".png");
-    const Acquisition& other = made[static_cast<std::size_t>(letter[0] - 'a')].acquisition;
-    draw_registration(*made[0].acquisition.picture, found, {made[0].acquisition.map.source, other.map.source},
-                      out.stage(names.back()));
+    const Acquisition &first = made[0].acquisition, &other = made[static_cast<std::size_t>(letter[0] - 'a')].acquisition;
+    const auto label = [](const std::string& of, const Acquisition& a) {
+      return of + ": " + std::filesystem::path(a.map.source).filename().string();
+    };
+    draw_registration(*first.picture, found, {label("a", first), label(letter, other)}, out.stage(names.back()));
   }
   return names;
 }
