@@ -52,7 +52,7 @@ struct Calibration {
 ///    background taken away;
 ///  * O_K, F_K: the onset of the main rise, past the pre-peak that empty metal d states make below it. The onset is
 ///    where the tangent at the steepest ascent meets the lowest level before it;
-///  * other K and L edges (C_K, N_K, Si_L ...): the onset, so defined, of the first rise.
+///  * other K and L edges (C_K, N_K, Si_L ...): the onset, so defined, of the first rise over the power law before it.
 ///
 /// All marks are found together: every place within 40 eV that looks like a feature is a candidate, judged by how much
 /// of the spectrum an edge of that shape explains; the choice of candidates wins that has the most evidence, less the

@@ -41,7 +41,7 @@ struct TileFeatures {
 class Plan {
  public:
   /// Throws Error{mismatch} with the numbers when the axis does not cover the model's windows, or its dispersion is
-  /// far from the grids' spacing.
+  /// above 2.1 times the grids' spacing (a channel has averaged away what the points hold) or below a tenth of it.
   Plan(const Model& model, const EnergyAxis& axis);
   ~Plan();
   Plan(const Plan&) = delete;

@@ -4,7 +4,9 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <optional>
 
+#include "elver/core/power_law.hpp"
 #include "energy/coarse.hpp"
 
 namespace elver::energy {
@@ -13,6 +15,7 @@ namespace {
 constexpr double kWhiteLinesEv[] = {0.9, 1.7, 2.5};  ///< standard deviations of white lines as spectrometers show them
 constexpr double kFinestEv = 1.0;                    ///< smoothing (standard deviation) in which a position is read
 constexpr double kCoarsestEv = 2.0;                  ///< and in which it is looked for first
+constexpr double kBeforeOnsetEv = 5.0;  ///< where a background before an onset ends: its place is known to so much
 constexpr double kProminence = 0.15;  ///< of the main maximum's height: what makes an earlier maximum count
 constexpr double kLinesExplain = 0.82, kOnsetExplains = 0.4;  ///< least share of what is more than noise
 
@@ -141,6 +144,22 @@ double onset(std::span<const double> net, std::ptrdiff_t from, std::ptrdiff_t to
   return static_cast<double>(steepest) - (net[steepest] - net[valley]) / slope;
 }
 
+/// The power law through what lies before an onset, in place of the background that was fitted together with the edge:
+/// that one gives way to the edge, and on steep counts the net spectrum then rises too early. Nothing where there is
+/// too little to say.
+std::optional<core::PowerLaw<double>> power_law_before(const EnergyAxis& axis, std::span<const double> spectrum,
+                                                       EnergyWindow window) {
+  const ChannelRange range = clipped(axis, window);
+  const std::size_t last = range.last - range.size() % 2, half = (range.first + last) / 2;
+  if (last < range.first + 6 || !(axis.energy(static_cast<double>(range.first)) > 0)) return std::nullopt;
+  double before = 0, after = 0;
+  for (std::size_t c = range.first; c < half; ++c) before += spectrum[c];
+  for (std::size_t c = half; c < last; ++c) after += spectrum[c];
+  if (!(before > 0 && after > 0)) return std::nullopt;
+  const auto energy = [&](std::size_t c) { return axis.energy(static_cast<double>(c)); };
+  return core::two_area(before, after, energy(range.first), energy(half), energy(last), axis.dispersion_ev);
+}
+
 }  // namespace
 
 std::vector<Candidate> find_candidates(const EnergyAxis& axis, std::span<const double> spectrum, const Feature& feature,
@@ -172,8 +191,12 @@ std::vector<Candidate> find_candidates(const EnergyAxis& axis, std::span<const d
     const ChannelRange range = clipped(axis, surroundings(feature, splitting, places[i]));
     const std::size_t first = range.first;
     std::vector<double> net(spectrum.begin() + first, spectrum.begin() + range.last);
+    std::optional<core::PowerLaw<double>> law;
+    if (feature.kind == FeatureKind::onset)
+      law = power_law_before(axis, spectrum, {axis.energy(static_cast<double>(first)), places[i] - kBeforeOnsetEv});
     for (std::size_t c = 0; c < net.size(); ++c) {
-      net[c] -= smooth_terms(axis.energy(static_cast<double>(first + c)), places[i]) * likeness[i].background;
+      const double energy = axis.energy(static_cast<double>(first + c));
+      net[c] -= law ? law->A * std::pow(energy, -law->r) : smooth_terms(energy, places[i]) * likeness[i].background;
     }
     const std::vector<double> fine = smooth(net, std::max(1.0, kFinestEv * per_ev));
     double channel;

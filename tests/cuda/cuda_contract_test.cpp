@@ -89,7 +89,7 @@ TEST_F(CudaContract, MapsByEveryFeatureRule) {
 // Points closer and wider than channels, points that lie on channels, a variance of counts that is given, other limits.
 TEST_F(CudaContract, MapsOfOtherGridsAndLimits) {
   const auto image = spectra<float>(NumberType::f32, Order::pixel_major, 65, true, 60, 2);
-  for (const std::size_t points : {14, 40, 100}) {
+  for (const std::size_t points : {14, 40, 60}) {
     Model model = model_of(2, points, {{.trees = 9, .depth = 5}});
     expect_same_maps(*image, model, std::to_string(points) + " points");
     model.background.phi = 2.5;
