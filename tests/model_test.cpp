@@ -164,6 +164,21 @@ TEST(Sha256, GivesTheStandardsDigests) {
   }
 }
 
+// run.json names large inputs by a sample of their bytes: what is written beside it says which, so anybody can check.
+TEST(Sha256, OfASampleIsThatOfTheBytesItNames) {
+  const TempDir dir;
+  std::string bytes(9'000'001, '\0');
+  for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(i * i >> 7);
+  std::ofstream(dir / "large", std::ios::binary) << bytes;
+  constexpr std::size_t kMebi = 1 << 20, kBlock = 1 << 16;
+  std::string sample("\x41\x54\x89\0\0\0\0\0", 8);
+  sample += bytes.substr(0, kMebi);
+  for (std::size_t i = 0; i < 64; ++i) sample += bytes.substr(kMebi + i * ((bytes.size() - 2 * kMebi - kBlock) / 63), kBlock);
+  sample += bytes.substr(bytes.size() - kMebi);
+  EXPECT_EQ(sampled_sha256_of_file(dir / "large"), sha256(std::as_bytes(std::span(sample))));
+  EXPECT_THROW(sampled_sha256_of_file(dir / "none"), Error);
+}
+
 TEST_F(ModelTest, SavedAndLoadedIsTheSameModel) {
   const Model made = make(recipe);
   EXPECT_EQ(made.feature_count(), 8U);

@@ -5,12 +5,13 @@
 #include <numbers>
 
 #include "elver/error.hpp"
+#include "report/png_file.hpp"
 
 namespace elver::report {
 namespace {
 
-[[noreturn]] void cannot_draw(const std::filesystem::path& path, cairo_status_t status) {
-  throw Error(ErrorKind::output, "cannot write " + path.string(), cairo_status_to_string(status),
+[[noreturn]] void cannot_draw(const std::filesystem::path& path, const std::string& why) {
+  throw Error(ErrorKind::output, "cannot write " + path.string(), why,
               "Check the folder, its permissions and the space left");
 }
 
@@ -135,10 +136,15 @@ void Canvas::save_png(const std::filesystem::path& path, double margin) {
   cairo_paint(cr.get());
   cairo_set_source_surface(cr.get(), recording_.get(), -left, -top);
   cairo_paint(cr.get());
-  if (cairo_status(cr_.get()) != CAIRO_STATUS_SUCCESS) cannot_draw(path, cairo_status(cr_.get()));
-  if (cairo_status(cr.get()) != CAIRO_STATUS_SUCCESS) cannot_draw(path, cairo_status(cr.get()));
-  const cairo_status_t written = cairo_surface_write_to_png(picture.get(), path.c_str());
-  if (written != CAIRO_STATUS_SUCCESS) cannot_draw(path, written);
+  if (cairo_status(cr_.get()) != CAIRO_STATUS_SUCCESS) cannot_draw(path, cairo_status_to_string(cairo_status(cr_.get())));
+  if (cairo_status(cr.get()) != CAIRO_STATUS_SUCCESS) cannot_draw(path, cairo_status_to_string(cairo_status(cr.get())));
+  cairo_surface_flush(picture.get());
+  const std::string why =
+      write_png(path, cairo_image_surface_get_data(picture.get()),
+                {static_cast<std::size_t>(cairo_image_surface_get_width(picture.get())),
+                 static_cast<std::size_t>(cairo_image_surface_get_height(picture.get())),
+                 static_cast<std::size_t>(cairo_image_surface_get_stride(picture.get()))});
+  if (!why.empty()) cannot_draw(path, why);
 }
 
 }  // namespace elver::report

@@ -66,7 +66,8 @@ const std::array<Colour, 256>& perceptual() {
 }
 
 Colour perceptual_at(double position) {
-  return perceptual()[static_cast<std::size_t>(std::lround(255 * std::clamp(position, 0.0, 1.0)))];
+  static const std::array<Colour, 256>& colours = perceptual();
+  return colours[static_cast<std::size_t>(255 * std::clamp(position, 0.0, 1.0) + 0.5)];
 }
 
 Colour class_colour(std::size_t index, std::size_t count) {

@@ -11,15 +11,17 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Larger inputs are not hashed: reading them a second time would take longer than the maps.
-constexpr std::uintmax_t kLargestHashed = 4ULL << 30;
+/// Of larger inputs a sample is hashed: a second reading of all would take longer than the maps.
+constexpr std::uintmax_t kLargestHashed = 16 << 20;
 
 Json input_json(const Image& image, const std::filesystem::path& path) {
   std::error_code error;
   const std::uintmax_t size = std::filesystem::file_size(path, error);
   Json out{{"file", path.string()}, {"dataset", image.info().id}, {"title", image.info().title}};
   out["bytes"] = error ? Json() : Json(size);
-  out["sha256"] = error || size > kLargestHashed ? Json() : Json(sha256_of_file(path));
+  const bool all = size <= kLargestHashed;
+  out["sha256"] = error || !all ? Json() : Json(sha256_of_file(path));
+  if (!error && !all) out["sha256_of_sample"] = {{"sha256", sampled_sha256_of_file(path)}, {"sample", kSampledBytes}};
   return out;
 }
 

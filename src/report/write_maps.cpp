@@ -1,8 +1,11 @@
+#include <oneapi/tbb/parallel_for.h>
+
 #include "elver/error.hpp"
 #include "elver/report.hpp"
-#include "types/stopwatch.hpp"
 #include "report/map_files.hpp"
 #include "report/run_json.hpp"
+#include "types/arena.hpp"
+#include "types/stopwatch.hpp"
 
 namespace elver {
 namespace {
@@ -34,13 +37,20 @@ void write_hspy(OutputSet& out, const Image& image, const Model& model, const Ma
 void write_pictures(OutputSet& out, const Image& image, const MapResult& result, Pictures which,
                     const RunContext& context) {
   if (which == Pictures::none) return;
-  const auto [row, column] = map_axes(image);
+  const std::pair<Axis, Axis> axes = map_axes(image);
+  std::vector<std::pair<const Map*, std::filesystem::path>> pictures;
   for (const Map& map : result.maps) {
-    if (which == Pictures::tasks && !map.of_task) continue;
-    context.check_interrupt();
-    draw_map(map, result.status, row, column, out.stage(report::picture_name(map.name)));
+    if (which == Pictures::all || map.of_task) pictures.emplace_back(&map, out.stage(report::picture_name(map.name)));
   }
-  draw_status(result.status, row, column, out.stage("status.png"));
+  pictures.emplace_back(nullptr, out.stage("status.png"));
+  in_arena(context, [&] {
+    oneapi::tbb::parallel_for(std::size_t{0}, pictures.size(), [&](std::size_t i) {
+      context.check_interrupt();
+      const auto& [map, path] = pictures[i];
+      if (map == nullptr) return draw_status(result.status, axes.first, axes.second, path);
+      draw_map(*map, result.status, axes.first, axes.second, path);
+    });
+  });
 }
 
 /// What is known of the pixels from the preparation is shown beside the maps.
