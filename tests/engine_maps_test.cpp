@@ -5,6 +5,7 @@
 #include <cstring>
 #include <random>
 
+#include "contract.hpp"
 #include "engine/edge_pipeline.hpp"
 #include "io/strided_image.hpp"
 #include "map_samples.hpp"
@@ -31,6 +32,12 @@ void for_every_target(Work&& work) {
   }
   hwy::SetSupportedTargetsForTest(0);
   hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+}
+
+/// The kind that is chosen now; the last of all is plain C++.
+std::string target_name() {
+  const std::int64_t target = hwy::SupportedTargets();
+  return target == HWY_EMU128 || target == HWY_SCALAR ? "plain C++" : hwy::TargetName(target);
 }
 
 template <class T>
@@ -122,11 +129,23 @@ void expect_same_everywhere(const Model& model, std::size_t pixels) {
   const engine::EdgePipeline pipeline(model, kAxis);
   const std::vector<float> counts = odd_counts(pixels);
   std::vector<Found> all;
-  for_every_target([&] { all.push_back(extract(pipeline, counts, pixels)); });
-  for (const Found& found : all) {
+  std::vector<std::string> targets;
+  for_every_target([&] {
+    all.push_back(extract(pipeline, counts, pixels));
+    targets.push_back(target_name());
+  });
+  for (std::size_t t = 0; t < all.size(); ++t) {
+    const Found& found = all[t];
     EXPECT_TRUE(found.status == all.back().status);
     EXPECT_TRUE(same_fits(found.fits, all.back().fits));
     EXPECT_TRUE(same_bits(found.features, all.back().features));
+    if (t + 1 == all.size()) break;  // that is the plain path itself
+    held("fits and features", targets[t],
+         std::to_string(pixels) + " pixels, " + std::to_string(model.edges.size()) + " edges, method " +
+             std::to_string(static_cast<int>(model.background.method)) + ", rule " +
+             std::to_string(static_cast<int>(model.features.kind)) + std::to_string(static_cast<int>(model.features.sum)) +
+             std::to_string(static_cast<int>(model.features.divide_by)) + (model.features.clip_negative ? "c" : ""),
+         found.features.size() + 8 * found.fits.size());
   }
   if (pixels < 100) return;
   // A law about nothing would hold as well: many pixels have values, and every way to fail occurs.
@@ -225,19 +244,27 @@ TEST(MapsOnEveryTarget, EveryNumberTypeAndOrderAndNumberOfThreads) {
     images.push_back(stored_as<double>(image, NumberType::f64, energy_first));
   }
   std::vector<MapResult> results;
+  std::vector<std::string> targets;
   for_every_target([&] {
     for (const auto& stored : images) {
       RunContext context;
       context.threads = static_cast<unsigned>(1 + results.size() % 3);
       results.push_back(map_image(*stored, model, mask, context));
+      targets.push_back(target_name() + "\t" + std::string(name_of(stored->info().type)) +
+                        (stored->channels_first() ? ", energy-major" : ", pixel-major") + ", 657 pixels");
     }
   });
   const MapResult& plain = results.back();
   EXPECT_EQ(plain.status_counts[0], 657u - 72u);
-  for (const MapResult& result : results) {
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const MapResult& result = results[i];
     EXPECT_TRUE(result.status == plain.status);
     for (std::size_t m = 0; m < plain.maps.size(); ++m) {
       EXPECT_TRUE(same_bits(result.maps[m].values, plain.maps[m].values)) << plain.maps[m].name;
+    }
+    const std::size_t tab = targets[i].find('\t');
+    if (i + 1 < results.size()) {
+      held("maps", targets[i].substr(0, tab), targets[i].substr(tab + 1), plain.maps.size() * plain.status.size());
     }
   }
 }

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <map>
 
+#include "contract.hpp"
 #include "engine/forest_runner.hpp"
 #include "forest/forest.hpp"
 #include "random_booster.hpp"
@@ -31,6 +32,12 @@ void for_every_target(Work&& work) {
   }
   hwy::SetSupportedTargetsForTest(0);
   hwy::GetChosenTarget().Update(hwy::SupportedTargets());
+}
+
+/// The kind that is chosen now; the last of all is plain C++.
+std::string target_name() {
+  const std::int64_t target = hwy::SupportedTargets();
+  return target == HWY_EMU128 || target == HWY_SCALAR ? "plain C++" : hwy::TargetName(target);
 }
 
 /// [row][feature] to [feature][row].
@@ -75,6 +82,11 @@ void expect_same_margins(const std::vector<Booster>& boosters, std::size_t rows,
       }
       EXPECT_EQ(wrong, 0u);
     }
+    held("margins", target_name(),
+         std::to_string(rows) + " rows, depth " + std::to_string(boosters[0].max_depth()) + ", " +
+             std::to_string(runner.output_count()) + " outputs, " + std::to_string(boosters[0].tree_count()) + " trees, " +
+             std::to_string(rounds) + " rounds, " + boosters[0].objective(),
+         out.size());
   });
 }
 
@@ -135,6 +147,9 @@ TEST(Rank, EveryTargetGivesThePlainCode) {
           }
         }
         EXPECT_EQ(wrong, 0u) << thresholds << " thresholds";
+        held("rank codes", target_name(),
+             std::to_string(thresholds) + " thresholds" + (missing == Missing::never ? "" : ", NaN possible"),
+             kCount * table.rows.size());
       });
     }
   }

@@ -1,6 +1,7 @@
 #pragma once
 /// Gathers the public API, one header a stage, in the order in which data goes through them.
 #include "elver/background.hpp"
+#include "elver/bench.hpp"
 #include "elver/coregister.hpp"
 #include "elver/detect.hpp"
 #include "elver/devices.hpp"

@@ -57,6 +57,26 @@ struct RunRecord {
 std::string write_maps(OutputSet& out, const Image& image, const Model& model, MapResult& result,
                        const RunRecord& record, const RunContext& context);
 
+/// From a file to files of maps: what `elver map` does.
+struct MapJob {
+  std::filesystem::path input;
+  OpenOptions open;
+  Preparation preparation;
+  MaskOptions mask;  ///< RunRecord::mask is made of it
+  std::filesystem::path out;
+  /// command_line, model, pictures, csv and keep_edges are the caller's; the rest is filled in.
+  RunRecord record;
+  double seconds_before = 0;  ///< spent on the model; counted as reading
+};
+struct MapRun {
+  MapResult result;
+  PreparationRecord preparation;
+  std::string json;       ///< of run.json
+  std::size_t files = 0;  ///< in `out`
+};
+/// Opens, prepares, masks, maps, writes and commits. Throws as open_image, prepare, map_image and write_maps do.
+MapRun run_map(const MapJob& job, const Model& model, const RunContext& context);
+
 /// What a search for an edge was asked and given.
 struct DetectRecord {
   std::string command_line;

@@ -18,5 +18,6 @@ void add_map(CLI::App& program);
 void add_overlay(CLI::App& program);
 void add_check(CLI::App& program);
 void add_devices(CLI::App& program);
+void add_bench(CLI::App& program);
 
 }  // namespace elver::cli

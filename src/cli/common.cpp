@@ -104,8 +104,7 @@ std::vector<ReferenceSpectrum> reference_edges(const InputOptions& options, cons
 
 }  // namespace
 
-std::unique_ptr<Image> open_input(const InputOptions& options, const RunContext& context, PreparationRecord* record,
-                                  const Model* model) {
+Preparation preparation_of(const InputOptions& options, const Model* model) {
   Preparation preparation;
   if (!options.bin.empty()) preparation.bin = parse_binning(options.bin);
   preparation.counts = Counts::look;
@@ -115,7 +114,12 @@ std::unique_ptr<Image> open_input(const InputOptions& options, const RunContext&
   preparation.axis_from = options.axis_from;
   for (const std::string& mark : options.marks) preparation.marks.push_back(parse_mark(mark));
   if (options.auto_axis) preparation.references = reference_edges(options, model);
-  Prepared prepared = prepare(open_image(options.file, options.open), preparation, context);
+  return preparation;
+}
+
+std::unique_ptr<Image> open_input(const InputOptions& options, const RunContext& context, PreparationRecord* record,
+                                  const Model* model) {
+  Prepared prepared = prepare(open_image(options.file, options.open), preparation_of(options, model), context);
   if (record != nullptr) *record = std::move(prepared.record);
   return std::move(prepared.image);
 }

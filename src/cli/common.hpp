@@ -31,6 +31,8 @@ struct InputOptions {
 /// FILE and how to read it, for a command that does not compute energies; add_input adds what prepares it.
 CLI::Option_group* add_file(CLI::App& command, InputOptions& options);
 void add_input(CLI::App& command, InputOptions& options);
+/// What the options ask to be done to the image; `model`: the command's own, for --auto-axis.
+Preparation preparation_of(const InputOptions& options, const Model* model = nullptr);
 /// The selected image, prepared as the options say; what was done goes into `record`. `model`: the command's own,
 /// for --auto-axis.
 std::unique_ptr<Image> open_input(const InputOptions& options, const RunContext& context,

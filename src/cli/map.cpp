@@ -47,52 +47,30 @@ void print_summary(const MapResult& result, const Options& options, std::size_t 
               (std::filesystem::path(options.out) / "maps.hspy").c_str());
 }
 
-/// The energy axis as the file has it, where --offset-ev or --dispersion-ev put another in its place.
-std::optional<EnergyAxis> axis_in_file(const InputOptions& input) {
-  if (!input.open.offset_ev && !input.open.dispersion_ev) return std::nullopt;
-  OpenOptions plain = input.open;
-  plain.offset_ev = plain.dispersion_ev = std::nullopt;
-  try {
-    return open_image(input.file, plain)->energy();
-  } catch (const Error&) {
-    return std::nullopt;  // it has none of its own
-  }
-}
-
 void map(const Options& options) {
   const Stopwatch before;
   const Run run(options.run);
-  RunRecord record;
-  record.command_line = command_line();
-  record.input = options.input.file;
-  record.model = options.model;
-  record.mask = options.mask;
-  record.threads = run.context().thread_count();
-  record.memory_bytes = run.context().memory_bytes;
-  record.pictures = pictures_named(options.pictures);
-  record.csv = options.csv;
-  record.keep_edges = !options.keep.empty();
-
   const Model model = load_model(options.model);
-  const std::unique_ptr<Image> image = open_input(options.input, run.context(), &record.preparation, &model);
-  record.axis_in_file = axis_in_file(options.input);
-  OutputSet out(options.out);
-  std::vector<std::uint8_t> mask;
-  if (options.mask.automatic || options.mask.minimum_counts >= 0) mask = make_mask(*image, options.mask, run.context());
-  const double opening = before.seconds();
-  MapResult result = map_image(*image, model, mask, run.context());
-  result.seconds.read += opening;
-  result.seconds.total += opening;
-  const std::string json = write_maps(out, *image, model, result, record, run.context());
-  const std::size_t files = out.names().size();
-  out.commit();
+  MapJob job;
+  job.input = options.input.file;
+  job.open = options.input.open;
+  job.preparation = preparation_of(options.input, &model);
+  job.mask = options.mask;
+  job.out = options.out;
+  job.record.command_line = command_line();
+  job.record.model = options.model;
+  job.record.pictures = pictures_named(options.pictures);
+  job.record.csv = options.csv;
+  job.record.keep_edges = !options.keep.empty();
+  job.seconds_before = before.seconds();
+  const MapRun done = run_map(job, model, run.context());
   if (options.run.json) {
-    std::fputs(json.c_str(), stdout);
+    std::fputs(done.json.c_str(), stdout);
   } else if (!options.run.quiet) {
-    print_preparation(record.preparation);
-    print_summary(result, options, files);
+    print_preparation(done.preparation);
+    print_summary(done.result, options, done.files);
   }
-  print_notes(result.notes, options.run);
+  print_notes(done.result.notes, options.run);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "contract.hpp"
 #include "counts_image.hpp"
 #include "elver/devices.hpp"
 #include "elver/engine.hpp"
@@ -24,12 +25,15 @@ class CudaContract : public ::testing::Test {
   }
 };
 
+std::string device_name() { return "CUDA on " + list_devices().devices.front().name; }
+
 void expect_same(const MapResult& wanted, const MapResult& found, const std::string& what) {
   EXPECT_EQ(wanted.status, found.status) << what;
   ASSERT_EQ(wanted.maps.size(), found.maps.size());
   for (std::size_t m = 0; m < wanted.maps.size(); ++m) {
     EXPECT_TRUE(same_bits(wanted.maps[m].values, found.maps[m].values)) << what << ", map " << wanted.maps[m].name;
   }
+  held("maps", device_name(), what, wanted.maps.size() * wanted.status.size());
 }
 
 void expect_same_maps(const Image& image, const Model& model, const std::string& what, bool masked = true) {
@@ -139,6 +143,7 @@ TEST_F(CudaContract, FitsAndFeatures) {
       }
     }
   });
+  held("fits and features", device_name(), "130 pixels, 3 edges", pixels * (3 * 8 + edges.feature_count));
 }
 
 void expect_same_predictions(const Booster& booster, std::size_t rows, const std::string& what, bool best = false) {
@@ -149,6 +154,7 @@ void expect_same_predictions(const Booster& booster, std::size_t rows, const std
   const Prediction plain = predict(booster, image, options, {.threads = 1, .backend = Backend::cpu});
   const Prediction found = predict(booster, image, options, {.threads = 1, .backend = Backend::cuda});
   EXPECT_TRUE(same_bits(plain.values, found.values)) << what;
+  held("margins", device_name(), what, plain.values.size());
 }
 
 // Every depth template, deeper trees, NaN features, rows that end in the middle of a lane's four.
