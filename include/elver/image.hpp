@@ -1,6 +1,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -65,6 +66,30 @@ struct PixelRange {
   std::uint64_t size() const { return last - first; }
 };
 
+/// Pixels of some rows and columns; a row is the innermost navigation axis.
+struct PixelBlock {
+  std::uint64_t first_row = 0, last_row = 0, first_column = 0, last_column = 0;
+  std::uint64_t columns() const { return last_column - first_column; }
+  std::uint64_t size() const { return (last_row - first_row) * columns(); }
+};
+
+/// What lies together in the file: blocks of so many rows and columns can be read without anything being read twice.
+struct Grain {
+  std::uint64_t rows = 1, columns = 1;
+};
+
+/// A block of pixels on its way from the file: made ahead of the work on it, gone (with what was kept for it) after.
+/// Making one fetches the bytes; what there is to do before values can be read comes in parts, so that it can be dealt out.
+class Stretch {
+ public:
+  virtual ~Stretch() = default;
+  virtual std::size_t parts() const { return 0; }
+  /// Each part once, side by side if wanted, all of them before the first read_tile. Throws as Image::read.
+  virtual void unpack(std::size_t /*part*/) {}
+  /// As Image::read_tile, for pixels and channels of the stretch. Thread-safe.
+  virtual void read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const = 0;
+};
+
 /// One image of an open file: its description, and its values on demand. Values stay in the file (mapped, or
 /// read chunk by chunk) until asked for. Pixels are counted in C order over the navigation axes.
 /// Thread-safe: reads may run side by side.
@@ -91,6 +116,11 @@ class Image {
   virtual void read(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const = 0;
   /// Counts as float32, [channel][pixel], the one layout of all computing; `out` holds channels*pixels.
   virtual void read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const = 0;
+  /// The cuts at which stretches should begin and end.
+  virtual Grain grain() const { return {}; }
+  /// These pixels and channels (ascending, apart) are read next. By default nothing is read before it is asked for.
+  /// Throws as read. The image must outlive it.
+  virtual std::unique_ptr<Stretch> stretch(const PixelBlock& pixels, std::span<const ChannelRange> channels) const;
   /// Asks that what reading keeps for later (pages of a mapped file, unpacked chunks) stays within so many bytes; at
   /// least what a single read needs is kept. Not while others read.
   virtual void stay_within(std::uint64_t /*bytes*/) const {}

@@ -7,6 +7,7 @@
 #include "background/edge_fitter.hpp"
 #include "elver/core/edge_fit.hpp"
 #include "elver/error.hpp"
+#include "engine/tiles.hpp"
 #include "types/stopwatch.hpp"
 
 namespace elver::engine {
@@ -21,8 +22,10 @@ EdgePipeline::EdgePipeline(const Model& model, const EnergyAxis& axis)
     channels_.first = std::min({channels_.first, fit.first, net.first});
     channels_.last = std::max({channels_.last, fit.last, net.last});
     feature_count_ += featuriser.count();
+    windows_.insert(windows_.end(), {fit, net});
     edges_.push_back({std::move(fitter), std::move(featuriser), net});
   }
+  windows_ = merged(std::move(windows_));
 }
 
 void EdgePipeline::extract(const TileView& tile, std::size_t first, std::size_t count, BlockFeatures& out) const {

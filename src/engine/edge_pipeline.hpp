@@ -24,6 +24,8 @@ class EdgePipeline {
   EdgePipeline(const Model& model, const EnergyAxis& axis);
 
   ChannelRange channels() const { return channels_; }
+  /// The channels that are read, ascending: fit windows, signal windows and grids, without what lies between.
+  const std::vector<ChannelRange>& windows() const { return windows_; }
   std::size_t feature_count() const { return feature_count_; }
   std::size_t edge_count() const { return edges_.size(); }
   /// Pixels [first, first + count) of the tile, count <= kBlock.
@@ -37,6 +39,7 @@ class EdgePipeline {
   };
   std::vector<EdgePlan> edges_;
   ChannelRange channels_;
+  std::vector<ChannelRange> windows_;
   std::size_t feature_count_ = 0;
 };
 

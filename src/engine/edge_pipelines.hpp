@@ -5,6 +5,7 @@
 
 #include "engine/fractions.hpp"
 #include "engine/tile_work.hpp"
+#include "engine/tiles.hpp"
 
 namespace elver::engine {
 
@@ -21,9 +22,13 @@ class EdgePipelines {
       first_ = first_ == nullptr ? pipelines_[f].get() : first_;
       channels_ = {std::min(channels_.first, pipelines_[f]->channels().first),
                    std::max(channels_.last, pipelines_[f]->channels().last)};
+      windows_.insert(windows_.end(), pipelines_[f]->windows().begin(), pipelines_[f]->windows().end());
     }
+    windows_ = merged(std::move(windows_));
   }
   ChannelRange channels() const { return channels_; }
+  /// The channels that any of them reads, ascending, without what lies between.
+  const std::vector<ChannelRange>& windows() const { return windows_; }
   std::size_t feature_count() const { return first_->feature_count(); }
   std::size_t edge_count() const { return first_->edge_count(); }
 
@@ -48,6 +53,7 @@ class EdgePipelines {
   std::array<std::unique_ptr<const EdgePipeline>, kFractions> pipelines_;  ///< those that no pixel needs are null
   const EdgePipeline* first_ = nullptr;
   ChannelRange channels_;
+  std::vector<ChannelRange> windows_;
 };
 
 }  // namespace elver::engine

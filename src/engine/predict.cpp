@@ -8,6 +8,7 @@
 #include "elver/error.hpp"
 #include "engine/device_loop.hpp"
 #include "engine/forest_runner.hpp"
+#include "engine/tiles.hpp"
 #include "engine/timed_image.hpp"
 #include "types/text.hpp"
 
@@ -85,7 +86,8 @@ Prediction predict(const Booster& booster, const Image& rows, const PredictOptio
   const engine::TimedImage timed(rows);
   SharedSeconds after;
   const Stopwatch loop;
-  for_each_tile(timed, {0, width}, context, "predict", [&](const Tile& tile) {
+  const ChannelRange all{0, width};
+  const double waited = engine::deal_tiles(timed, {&all, 1}, context, "predict", [&](const Tile& tile) {
     const std::size_t count = tile.counts.pixels;
     std::vector<float> by_output(count * outputs);
     runner.run(tile.counts.counts, count, count, works.local(), by_output.data(), count);
@@ -99,7 +101,7 @@ Prediction predict(const Booster& booster, const Image& rows, const PredictOptio
     spent.trees += work.trees_seconds;
   }
   spent.trees += after.value();
-  spent.read = timed.seconds();
+  spent.read = timed.seconds() + waited * context.thread_count();
   out.seconds = engine::shared_out(spent, loop.seconds());
   out.seconds.total = total.seconds();
   return out;

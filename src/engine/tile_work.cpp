@@ -22,10 +22,12 @@ void TileWork::add(const EdgePipeline& edges, const TileView& tile, std::span<co
   TileView chosen = tile;
   if (pixels.size() < tile.pixels) {
     gathered_.resize(pixels.size() * tile.channels.size());
-    for (std::size_t c = 0; c < tile.channels.size(); ++c) {
-      const float* const from = tile.counts + c * tile.pixels;
-      float* const to = gathered_.data() + c * pixels.size();
-      for (std::size_t i = 0; i < pixels.size(); ++i) to[i] = from[pixels[i]];
+    for (const ChannelRange& window : edges.windows()) {
+      for (std::size_t c = window.first; c < window.last; ++c) {
+        const float* const from = tile.channel(c);
+        float* const to = gathered_.data() + (c - tile.channels.first) * pixels.size();
+        for (std::size_t i = 0; i < pixels.size(); ++i) to[i] = from[pixels[i]];
+      }
     }
     chosen = {gathered_.data(), pixels.size(), tile.channels};
   }

@@ -1,25 +1,33 @@
+#include "engine/tiles.hpp"
+
 #include <oneapi/tbb/enumerable_thread_specific.h>
-#include <oneapi/tbb/info.h>
 #include <oneapi/tbb/parallel_for.h>
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
+#include <future>
 #include <memory>
 #include <mutex>
-#include <vector>
 
-#include "elver/engine.hpp"
 #include "elver/error.hpp"
 #include "types/arena.hpp"
+#include "types/stopwatch.hpp"
 #include "types/text.hpp"
 
 namespace elver {
+namespace engine {
 namespace {
 
-constexpr std::uint64_t kTileBytes = 1 << 20;  ///< counts of a tile: about a second-level cache
-constexpr std::uint64_t kBlock = 64;           ///< pixels that the stages work on together
+constexpr std::uint64_t kTileBytes = 512 << 10;  ///< counts of a tile: about half of a second-level cache
+constexpr std::uint64_t kBlock = 64;             ///< pixels that the stages work on together
 constexpr std::uint64_t kMostTilePixels = 16 * kBlock;
+constexpr std::uint64_t kStretchBytes = 64 << 20;   ///< as stored; long enough that its ends cost nothing
+constexpr std::uint64_t kMostStretchBytes = 4 * kStretchBytes;  ///< where the file's grain is coarse
+
+std::uint64_t channel_count(std::span<const ChannelRange> channels) {
+  std::uint64_t count = 0;
+  for (const ChannelRange& window : channels) count += window.size();
+  return std::max<std::uint64_t>(count, 1);
+}
 
 /// A thread's tile, kept from tile to tile: fresh memory would cost more than what is done with it.
 class Buffer {
@@ -38,94 +46,150 @@ class Buffer {
   std::size_t size_ = 0;
 };
 
-/// Pixels of a tile: the usual number, or fewer where memory is short. Each thread holds one tile of counts, and about
-/// as much again of what is made of it.
-std::uint64_t tile_pixels(const Image& image, std::size_t channels, const RunContext& context, std::uint64_t usual) {
-  const std::uint64_t per_pixel = 2 * sizeof(float) * std::max<std::uint64_t>(channels, 1);
-  std::uint64_t pixels = std::min(usual, std::max<std::uint64_t>(image.pixels(), 1));
-  if (context.memory_bytes > 0) {
-    const std::uint64_t fits = context.memory_bytes / context.thread_count() / per_pixel;
-    if (fits == 0) {
-      throw Error(ErrorKind::resources, "not enough memory",
-                  text("one pixel of %zu channels on %u threads needs %llu bytes", channels, context.thread_count(),
-                       static_cast<unsigned long long>(per_pixel * context.thread_count())),
-                  "Raise --memory or lower --threads");
+std::vector<PixelBlock> stretches_of(const Image& image, const TileCut& cut) {
+  const std::uint64_t rows = image.rows(), columns = image.columns();
+  std::vector<PixelBlock> out;
+  for (std::uint64_t row = 0; row < rows; row += cut.rows) {
+    for (std::uint64_t column = 0; column < columns; column += cut.columns) {
+      out.push_back({row, std::min(rows, row + cut.rows), column, std::min(columns, column + cut.columns)});
     }
-    pixels = std::min(pixels, fits);
   }
-  return pixels;
+  return out;
 }
 
-void deal_tiles(const Image& image, ChannelRange channels, std::uint64_t step, const RunContext& context,
-                std::string_view stage, const std::function<void(const Tile&)>& work) {
-  const std::uint64_t total = image.pixels();
-  const std::uint64_t tiles = (total + step - 1) / step;
-  if (context.memory_bytes > 0) image.stay_within(context.memory_bytes / 4);
-  std::mutex progress_mutex;
-  if (context.progress != nullptr) context.progress->begin(stage, total, "px");
-
-  oneapi::tbb::enumerable_thread_specific<Buffer> buffers;
-  in_arena(context, [&] {
-    oneapi::tbb::parallel_for(std::uint64_t{0}, tiles, [&](std::uint64_t i) {
-      context.check_interrupt();
-      const PixelRange pixels{i * step, std::min(total, (i + 1) * step)};
-      Buffer& buffer = buffers.local();
-      const std::span<float> counts = buffer.of(pixels.size() * channels.size());
-      image.read_tile(pixels, channels, counts);
-      work(Tile{pixels, TileView{counts.data(), static_cast<std::size_t>(pixels.size()), channels}});
-      if (context.progress != nullptr) {
-        const std::lock_guard lock(progress_mutex);
-        context.progress->advance(pixels.size());
-      }
-    });
-  });
-  context.check_interrupt();
-  if (context.progress != nullptr) context.progress->end();
+/// Whole rows are one run of pixels; parts of rows are a run each.
+std::vector<PixelRange> tiles_of(const PixelBlock& block, std::uint64_t columns, std::uint64_t step) {
+  std::vector<PixelRange> out;
+  const auto add = [&](std::uint64_t first, std::uint64_t last) {
+    for (; first < last; first += step) out.push_back({first, std::min(last, first + step)});
+  };
+  if (block.columns() == columns) {
+    add(block.first_row * columns, block.last_row * columns);
+    return out;
+  }
+  for (std::uint64_t row = block.first_row; row < block.last_row; ++row) {
+    add(row * columns + block.first_column, row * columns + block.last_column);
+  }
+  return out;
 }
 
 }  // namespace
 
-void for_each_tile(const Image& image, ChannelRange channels, const RunContext& context, std::string_view stage,
-                   const std::function<void(const Tile&)>& work) {
-  const std::uint64_t fitting = kTileBytes / sizeof(float) / std::max<std::uint64_t>(channels.size(), 1);
-  const std::uint64_t usual = std::clamp(fitting / kBlock * kBlock, kBlock, kMostTilePixels);
-  deal_tiles(image, channels, tile_pixels(image, channels.size(), context, usual), context, stage, work);
+std::uint64_t usual_tile_pixels(std::span<const ChannelRange> channels) {
+  const std::uint64_t fitting = kTileBytes / sizeof(float) / channel_count(channels);
+  return std::clamp(fitting / kBlock * kBlock, kBlock, kMostTilePixels);
 }
 
-std::vector<double> mean_spectrum(const Image& image, const RunContext& context) {
-  const std::size_t channels = image.channels();
-  // Few tiles, since each leaves a spectrum behind.
-  const std::uint64_t step = tile_pixels(image, channels, context, kMostTilePixels);
-  // One partial sum a tile, added in tile order: the same bits whatever the number of threads.
-  struct Sum {
-    std::vector<double> counts;
-    std::size_t pixels = 0;
-  };
-  std::vector<Sum> partial((image.pixels() + step - 1) / step);
-  deal_tiles(image, {0, channels}, step, context, "mean spectrum", [&](const Tile& tile) {
-    std::vector<std::uint8_t> finite(tile.counts.pixels, 1);
-    for (std::size_t c = 0; c < channels; ++c) {
-      const float* counts = tile.counts.channel(c);
-      for (std::size_t p = 0; p < finite.size(); ++p) {
-        finite[p] = std::isfinite(counts[p]) ? finite[p] : std::uint8_t{0};
-      }
+TileCut cut_tiles(const Image& image, std::span<const ChannelRange> channels, const RunContext& context,
+                  std::uint64_t usual) {
+  const std::uint64_t counts = channel_count(channels);
+  // Each thread holds one tile of counts, and about as much again of what is made of it.
+  const std::uint64_t per_pixel = 2 * sizeof(float) * counts;
+  const std::uint64_t memory = context.memory_bytes;
+  TileCut cut;
+  cut.tile_pixels = std::min(usual, std::max<std::uint64_t>(image.pixels(), 1));
+  if (memory > 0) {
+    const std::uint64_t fits = memory / 2 / context.thread_count() / per_pixel;
+    if (fits == 0) {
+      throw Error(ErrorKind::resources, "not enough memory",
+                  text("one pixel of %zu channels on %u threads needs %llu bytes", static_cast<std::size_t>(counts),
+                       context.thread_count(),
+                       static_cast<unsigned long long>(2 * per_pixel * context.thread_count())),
+                  "Raise --memory or lower --threads");
     }
-    Sum sum{std::vector<double>(channels, 0.0), static_cast<std::size_t>(std::ranges::count(finite, 1))};
-    for (std::size_t c = 0; c < channels; ++c) {
-      const float* counts = tile.counts.channel(c);
-      for (std::size_t p = 0; p < finite.size(); ++p) sum.counts[c] += finite[p] ? static_cast<double>(counts[p]) : 0.0;
-    }
-    partial[tile.pixels.first / step] = std::move(sum);
-  });
-  std::vector<double> mean(channels, 0.0);
-  std::size_t pixels = 0;
-  for (const Sum& sum : partial) {
-    pixels += sum.pixels;
-    for (std::size_t c = 0; c < channels; ++c) mean[c] += sum.counts[c];
+    cut.tile_pixels = std::min(cut.tile_pixels, fits);
   }
-  if (pixels == 0) return std::vector<double>(channels, std::numeric_limits<double>::quiet_NaN());
-  for (double& value : mean) value /= static_cast<double>(pixels);
-  return mean;
+
+  // A stretch is in memory as it was fetched and as it was unpacked, and so is the next.
+  const std::uint64_t stored = std::max<std::uint64_t>(1, image.channels() * bytes_of(image.info().type));
+  const std::uint64_t usual_bytes = memory > 0 ? std::min(kStretchBytes, memory / 8) : kStretchBytes;
+  const std::uint64_t most_bytes = memory > 0 ? std::max<std::uint64_t>(memory / 8, 1) : kMostStretchBytes;
+  const std::uint64_t columns = std::max<std::uint64_t>(image.columns(), 1);
+  const Grain grain = image.grain();
+  cut.rows = std::max<std::uint64_t>(1, usual_bytes / stored / columns / grain.rows) * grain.rows;
+  cut.columns = columns;
+  if (cut.rows == grain.rows && cut.rows * columns * stored > most_bytes) {
+    const std::uint64_t fit = std::max<std::uint64_t>(1, most_bytes / stored / grain.rows / grain.columns);
+    const std::uint64_t grains = (columns + grain.columns - 1) / grain.columns, parts = (grains + fit - 1) / fit;
+    cut.columns = std::min(columns, (grains + parts - 1) / parts * grain.columns);
+  }
+  return cut;
+}
+
+double deal_tiles(const Image& image, std::span<const ChannelRange> channels, const TileCut& cut,
+                  const RunContext& context, std::string_view stage, const std::function<void(const Tile&)>& work) {
+  const ChannelRange hull = channels.empty() ? ChannelRange{} : ChannelRange{channels.front().first, channels.back().last};
+  if (context.memory_bytes > 0) image.stay_within(context.memory_bytes / 4);
+  std::mutex progress_mutex;
+  if (context.progress != nullptr) context.progress->begin(stage, image.pixels(), "px");
+
+  const std::vector<PixelBlock> blocks = stretches_of(image, cut);
+  double waited = 0;
+  std::future<std::unique_ptr<Stretch>> next;
+  oneapi::tbb::enumerable_thread_specific<Buffer> buffers;
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    context.check_interrupt();
+    const Stopwatch watch;
+    const std::unique_ptr<Stretch> stretch = next.valid() ? next.get() : image.stretch(blocks[i], channels);
+    waited += watch.seconds();
+    if (i + 1 < blocks.size()) {
+      next = std::async(std::launch::async, [&image, channels, &block = blocks[i + 1]] {
+        return image.stretch(block, channels);
+      });
+    }
+    const std::vector<PixelRange> tiles = tiles_of(blocks[i], image.columns(), cut.tile_pixels);
+    in_arena(context, [&] {
+      oneapi::tbb::parallel_for(std::size_t{0}, stretch->parts(), [&](std::size_t part) {
+        context.check_interrupt();
+        stretch->unpack(part);
+      });
+      oneapi::tbb::parallel_for(std::size_t{0}, tiles.size(), [&](std::size_t t) {
+        context.check_interrupt();
+        const PixelRange pixels = tiles[t];
+        const std::span<float> counts = buffers.local().of(pixels.size() * hull.size());
+        for (const ChannelRange& window : channels) {
+          stretch->read_tile(pixels, window,
+                             counts.subspan((window.first - hull.first) * pixels.size(), window.size() * pixels.size()));
+        }
+        work(Tile{pixels, TileView{counts.data(), static_cast<std::size_t>(pixels.size()), hull}});
+        if (context.progress != nullptr) {
+          const std::lock_guard lock(progress_mutex);
+          context.progress->advance(pixels.size());
+        }
+      });
+    });
+  }
+  context.check_interrupt();
+  if (context.progress != nullptr) context.progress->end();
+  return waited;
+}
+
+double deal_tiles(const Image& image, std::span<const ChannelRange> channels, const RunContext& context,
+                  std::string_view stage, const std::function<void(const Tile&)>& work) {
+  return deal_tiles(image, channels, cut_tiles(image, channels, context, usual_tile_pixels(channels)), context, stage,
+                    work);
+}
+
+std::vector<ChannelRange> merged(std::vector<ChannelRange> windows) {
+  constexpr std::size_t kClose = 16;  // channels that are read faster than left out
+  std::ranges::sort(windows, {}, &ChannelRange::first);
+  std::vector<ChannelRange> out;
+  for (const ChannelRange& window : windows) {
+    if (window.size() == 0) continue;
+    if (!out.empty() && window.first <= out.back().last + kClose) {
+      out.back().last = std::max(out.back().last, window.last);
+    } else {
+      out.push_back(window);
+    }
+  }
+  return out;
+}
+
+}  // namespace engine
+
+void for_each_tile(const Image& image, ChannelRange channels, const RunContext& context, std::string_view stage,
+                   const std::function<void(const Tile&)>& work) {
+  engine::deal_tiles(image, {&channels, 1}, context, stage, work);
 }
 
 }  // namespace elver

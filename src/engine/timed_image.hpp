@@ -19,9 +19,33 @@ class TimedImage : public Image {
     seconds_.add(watch.seconds());
   }
   void stay_within(std::uint64_t bytes) const override { image_.stay_within(bytes); }
+  Grain grain() const override { return image_.grain(); }
+  /// Fetching is done ahead: only unpacking and reading count.
+  std::unique_ptr<Stretch> stretch(const PixelBlock& pixels, std::span<const ChannelRange> channels) const override {
+    return std::make_unique<Timed>(image_.stretch(pixels, channels), seconds_);
+  }
   double seconds() const { return seconds_.value(); }
 
  private:
+  class Timed : public Stretch {
+   public:
+    Timed(std::unique_ptr<Stretch> stretch, SharedSeconds& seconds) : stretch_(std::move(stretch)), seconds_(seconds) {}
+    std::size_t parts() const override { return stretch_->parts(); }
+    void unpack(std::size_t part) override {
+      const Stopwatch watch;
+      stretch_->unpack(part);
+      seconds_.add(watch.seconds());
+    }
+    void read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const override {
+      const Stopwatch watch;
+      stretch_->read_tile(pixels, channels, out);
+      seconds_.add(watch.seconds());
+    }
+
+   private:
+    std::unique_ptr<Stretch> stretch_;
+    SharedSeconds& seconds_;
+  };
   const Image& image_;
   mutable SharedSeconds seconds_;
 };

@@ -180,6 +180,15 @@ Hdf5Image::Hdf5Image(ImageInfo info, hid_t location, const std::string& path, co
   dataset_ = hdf5::open_dataset(location, path, cache_.bytes, cache_.chunks);
   const auto held = hdf5::lock();
   file_ = hdf5::Handle(H5Iget_file_id(dataset_.get()));
+  chunks_ = chunk_layout(dataset_.get(), this->info().type, dims, energy_place_);
+}
+
+Grain Hdf5Image::grain() const { return chunks_ ? grain_of(*chunks_) : Grain{}; }
+
+std::unique_ptr<Stretch> Hdf5Image::stretch(const PixelBlock& pixels, std::span<const ChannelRange> channels) const {
+  if (!chunks_ || pixels.size() == 0 || channels.empty()) return Image::stretch(pixels, channels);
+  check({0, 0}, channels.front(), 0);
+  return chunk_stretch(*chunks_, dataset_.get(), pixels, channels);
 }
 
 void Hdf5Image::stay_within(std::uint64_t bytes) const {

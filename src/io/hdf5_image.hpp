@@ -1,8 +1,10 @@
 #pragma once
+#include <optional>
 #include <vector>
 
 #include "elver/image.hpp"
 #include "io/hdf5.hpp"
+#include "io/hdf5_chunks.hpp"
 
 namespace elver {
 
@@ -13,8 +15,9 @@ NumberType number_type(hid_t dataset, std::string& refusal);
 /// The in-memory HDF5 type of a number type (a boolean's is int8); invalid for complex and RGB.
 hid_t memory_type(NumberType type);
 
-/// An image whose values lie in an HDF5 data set. Tiles that follow each other unpack each chunk once, as long as a row
-/// of chunks fits the cache (a quarter of the machine's memory, 1 GiB at most).
+/// An image whose values lie in an HDF5 data set. Stretches unpack each chunk once, side by side (hdf5_chunks.hpp). Tiles
+/// without one that follow each other unpack each chunk once as long as a row of chunks fits the cache (a quarter of the
+/// machine's memory, 1 GiB at most).
 class Hdf5Image : public Image {
  public:
   /// `order`: for each axis of `info` its place in the data set; only the energy axis is moved (arrange_axes).
@@ -23,6 +26,8 @@ class Hdf5Image : public Image {
   void read(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const override;
   void read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const override;
   void stay_within(std::uint64_t bytes) const override;
+  Grain grain() const override;
+  std::unique_ptr<Stretch> stretch(const PixelBlock& pixels, std::span<const ChannelRange> channels) const override;
 
  private:
   struct Box;
@@ -38,6 +43,7 @@ class Hdf5Image : public Image {
   hdf5::Handle file_;
   std::string path_;     ///< of the data set in the file
   mutable Cache cache_;  ///< of unpacked chunks
+  std::optional<ChunkLayout> chunks_;  ///< where elver unpacks them itself
   mutable hdf5::Handle dataset_;
   std::vector<hsize_t> navigation_;  ///< sizes of the navigation axes, C order
   bool has_energy_ = false;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 
 #include "elver/error.hpp"
@@ -65,6 +66,47 @@ void copy_from_file(const Bytes& bytes, std::size_t offset, std::span<std::byte>
     offset += static_cast<std::size_t>(got);
     out = out.subspan(static_cast<std::size_t>(got));
   }
+}
+
+namespace {
+
+struct Pages {
+  void* first;
+  std::size_t bytes;
+};
+
+/// The pages that hold some bytes of a mapping.
+Pages pages_of(std::span<const std::byte> part) {
+  static const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto start = reinterpret_cast<std::uintptr_t>(part.data());
+  const std::uintptr_t first = start / page * page;
+  return {reinterpret_cast<void*>(first), start + part.size() - first};
+}
+
+}  // namespace
+
+void will_need(const Bytes& bytes, std::span<const std::byte> part) noexcept {
+  if (bytes.file < 0 || part.empty()) return;
+  const Pages pages = pages_of(part);
+  ::madvise(pages.first, pages.bytes, MADV_WILLNEED);
+}
+
+void fetch(const Bytes& bytes, std::span<const std::byte> part) {
+  if (bytes.file < 0 || part.empty()) return;
+#ifdef MADV_POPULATE_READ  // Linux 5.14; elsewhere each page is fetched when it is first read
+  const Pages pages = pages_of(part);
+  while (::madvise(pages.first, pages.bytes, MADV_POPULATE_READ) != 0) {
+    if (errno == EINTR) continue;
+    if (errno == EFAULT) throw Error(ErrorKind::input, "cannot read on", "the file has become shorter, or its disk fails");
+    return;
+  }
+#endif
+}
+
+void give_back(const Bytes& bytes, std::span<const std::byte> part) noexcept {
+  if (bytes.file < 0 || part.empty()) return;
+  const Pages pages = pages_of(part);
+  ::madvise(pages.first, pages.bytes, MADV_DONTNEED);
 }
 
 void give_back_pages(const Bytes& bytes) noexcept {

@@ -40,6 +40,13 @@ Bytes map_file(const std::filesystem::path& path);
 void copy_from_file(const Bytes& bytes, std::size_t offset, std::span<std::byte> out);
 /// The pages of a mapped file that were read so far no longer count as this program's memory.
 void give_back_pages(const Bytes& bytes) noexcept;
+/// Tells the system that some bytes of a mapped file are read next; returns at once.
+void will_need(const Bytes& bytes, std::span<const std::byte> part) noexcept;
+/// Waits until they are there, so that reading them costs no page faults. Throws Error{input} where the file has none
+/// any more.
+void fetch(const Bytes& bytes, std::span<const std::byte> part);
+/// Their pages no longer count as this program's memory.
+void give_back(const Bytes& bytes, std::span<const std::byte> part) noexcept;
 /// Throws as map_file does, and maps nothing.
 void check_file(const std::filesystem::path& path);
 

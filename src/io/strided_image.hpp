@@ -5,6 +5,7 @@
 
 #include "elver/image.hpp"
 #include "io/reader.hpp"
+#include "io/values.hpp"
 
 namespace elver {
 
@@ -27,9 +28,15 @@ class StridedImage : public Image {
   bool channels_first() const override;
   void read_channels(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const override;
   void read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const override;
+  Grain grain() const override;
+  std::unique_ptr<Stretch> stretch(const PixelBlock& pixels, std::span<const ChannelRange> channels) const override;
   void stay_within(std::uint64_t bytes) const override { sparing_ = bytes < layout_.bytes.span.size(); }
 
  private:
+  class Mapped;
+  values::Format format() const { return {info().type, layout_.swapped, layout_.half}; }
+  std::size_t value_bytes() const { return layout_.half ? 2 : bytes_of(info().type); }
+  void read_mapped(PixelRange pixels, ChannelRange channels, std::span<float> out) const;
   struct Dimension {
     std::uint64_t size;
     std::ptrdiff_t stride;

@@ -10,6 +10,7 @@
 #include "elver/maps.hpp"
 #include "engine/device_loop.hpp"
 #include "engine/edge_pipelines.hpp"
+#include "engine/tiles.hpp"
 #include "engine/timed_image.hpp"
 #include "maps/device_maps.hpp"
 #include "maps/task_maps.hpp"
@@ -136,7 +137,8 @@ MapResult map_image(const Image& image, const Model& model, std::span<const std:
   oneapi::tbb::enumerable_thread_specific<engine::TileWork> works([&] { return engine::TileWork(forest); });
   SharedSeconds writing;
   const Stopwatch loop;
-  for_each_tile(timed, plan.channels(), left, "map",
+  const double waited =
+      engine::deal_tiles(timed, plan.windows(), left, "map",
                 [&](const Tile& tile) {
                   const std::uint64_t first = tile.pixels.first;
                   const std::size_t count = tile.counts.pixels;
@@ -163,7 +165,7 @@ MapResult map_image(const Image& image, const Model& model, std::span<const std:
     spent.trees += work.trees_seconds();
   }
   spent.trees += writing.value();
-  spent.read = timed.seconds();
+  spent.read = timed.seconds() + waited * context.thread_count();
   result.seconds = engine::shared_out(spent, loop.seconds());
   result.seconds.total = total.seconds();
   return result;

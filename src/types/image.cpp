@@ -89,6 +89,26 @@ void Image::set_energy(const EnergyAxis& axis) {
   info_.axes.back().units = "eV";
 }
 
+namespace {
+
+/// Reads when it is asked to.
+class Through : public Stretch {
+ public:
+  explicit Through(const Image& image) : image_(image) {}
+  void read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const override {
+    image_.read_tile(pixels, channels, out);
+  }
+
+ private:
+  const Image& image_;
+};
+
+}  // namespace
+
+std::unique_ptr<Stretch> Image::stretch(const PixelBlock& /*pixels*/, std::span<const ChannelRange> /*channels*/) const {
+  return std::make_unique<Through>(*this);
+}
+
 void Image::read_channels(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const {
   const std::size_t count = pixels.size(), width = channels.size(), bytes = bytes_of(info_.type);
   std::vector<std::byte> spectra(count * width * bytes);
