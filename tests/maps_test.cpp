@@ -60,8 +60,8 @@ TEST(Maps, AreNamedByTaskThenByEdge) {
 TEST(Maps, SayHowFarTheyCanBeTrusted) {
   Model model = sample_model();
   model.tasks[0].trust = Trust{.error = {0.04, {0}}, .quantile = 1.5};
-  model.tasks[1].trust = Trust{.least_probability = 0.04};
-  model.tasks[2].trust = Trust{.slope = 2, .offset = -1};
+  model.tasks[1].trust = Trust{.error = {}, .least_probability = 0.04};
+  model.tasks[2].trust = Trust{.error = {}, .slope = 2, .offset = -1};
   // One projection, the middle of the CDF: an early pixel lies at 1, a late one at 0.
   LinearBase middle{{kFeatures}, {0.0F}, std::vector<float>(kFeatures, 0.0F)};
   middle.weights[kMiddle] = 1.0F;

@@ -219,8 +219,8 @@ TEST_F(ModelTest, BasesTrustAndDomainAreKeptToTheLastBit) {
   model.tasks[0].base = base(1);
   model.tasks[1].base = base(3);
   model.tasks[0].trust = Trust{.coverage = 0.8, .error = {0.1, {0.2, 1.0 / 3}}, .quantile = 1.1};
-  model.tasks[1].trust = Trust{.least_probability = 0.07};
-  model.tasks[2].trust = Trust{.slope = 1.5, .offset = -0.25};
+  model.tasks[1].trust = Trust{.error = {}, .least_probability = 0.07};
+  model.tasks[2].trust = Trust{.error = {}, .slope = 1.5, .offset = -0.25};
   model.domain = Domain{base(2), {{1, {0, 1}}, {2, {3, 4}}}, 2.5};
   save_model(model, dir / "small.elver");
   expect_equal(model, load_model(dir / "small.elver"));

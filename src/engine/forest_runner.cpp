@@ -57,7 +57,9 @@ ForestRunner::Workspace::Workspace(const ForestRunner& runner)
     : codes(hwy::AllocateAligned<std::uint8_t>(std::max<std::size_t>(1, runner.packed_.codes.rows.size()) *
                                                kForestBlock)),
       sums(hwy::AllocateAligned<float>(std::max<std::size_t>(1, runner.packed_.output_count()) * kForestBlock)),
-      scratch(std::make_unique<TreeScratch>()) {}
+      scratch(std::make_unique<TreeScratch>()) {
+  std::fill_n(sums.get(), std::max<std::size_t>(1, runner.packed_.output_count()) * kForestBlock, 0.0f);
+}
 
 void ForestRunner::run_block(const float* features, std::size_t stride, std::size_t count, Workspace& work,
                              float* margins, std::size_t margin_stride) const {
