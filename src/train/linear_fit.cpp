@@ -95,7 +95,8 @@ LinearBase LinearFit::logistic(std::span<const float> labels, std::size_t classe
     } else {
       margins.colwise() -= margins.rowwise().maxCoeff().eval();
       margins = margins.array().exp().matrix();
-      margins = margins.rowwise().sum().cwiseInverse().asDiagonal() * margins;
+      const Eigen::VectorXd norm = margins.rowwise().sum().cwiseInverse();  // before the sums change
+      margins = norm.asDiagonal() * margins;
     }
     const Eigen::MatrixXd residual = row_weights_.asDiagonal() * (margins - wanted);
     const Eigen::MatrixXd slope = scores_.transpose() * residual + penalty * looked;
