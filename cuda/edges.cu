@@ -4,6 +4,7 @@
 #include "device.hpp"
 #include "elver/core/edge_fit.hpp"
 #include "elver/core/features.hpp"
+#include "elver/core/linear.hpp"
 #include "stages.hpp"
 
 namespace elver::cuda {
@@ -49,8 +50,8 @@ __device__ core::EdgeSums fit_edge(const EdgesView& edges, const engine::DeviceE
 /// of the channels, each once; running sums wait in shared memory until their divisor is known.
 template <class Number>
 __global__ void __launch_bounds__(kThreads, 8)
-    edge_kernel(EdgesView edges, CodeTableView table, const Number* __restrict__ tile, std::size_t stride,
-                const std::uint32_t* __restrict__ pixel_of_row, std::size_t rows, EdgeResults out) {
+    edge_kernel(EdgesView edges, CodeTableView table, LinearView linear, const Number* __restrict__ tile,
+                std::size_t stride, const std::uint32_t* __restrict__ pixel_of_row, std::size_t rows, EdgeResults out) {
   const std::size_t row = static_cast<std::size_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (row >= rows) return;
   const engine::DeviceEdge edge = edges.edges[blockIdx.y];
@@ -99,7 +100,29 @@ __global__ void __launch_bounds__(kThreads, 8)
     const float feature = absent ? p.absent : kept[i * step] / sums.divisor;
     for (unsigned r = p.first_row; r < p.last_row; ++r) codes[r * core::kTileRows] = code_of(table, r, feature);
     if (out.features != nullptr) out.features[(edge.feature + i) * out.stride + row] = feature;
+    if (linear.count > 0) kept[i * step] = feature;
   }
+  for (unsigned k = 0; k < linear.count; ++k) {
+    const float* const weights = linear.weights + std::size_t{k} * linear.feature_count + edge.feature;
+    float sum = 0.0f;
+    for (unsigned i = 0; i < edge.point_count; ++i) sum = core::add_product(sum, weights[i], float(kept[i * step]));
+    out.linear[(std::size_t{k} * edges.edge_count + blockIdx.y) * out.stride + row] = sum;
+  }
+}
+
+/// lane = place in `valid`, the block's second index is the linear output.
+__global__ void __launch_bounds__(256)
+    start_kernel(LinearView linear, const float* __restrict__ parts, unsigned edge_count, RowsView rows,
+                 std::size_t stride, float* __restrict__ margins) {
+  const std::size_t place = static_cast<std::size_t>(blockIdx.x) * blockDim.x + threadIdx.x;
+  const std::size_t count = rows.count == nullptr ? rows.most : *rows.count;
+  if (place >= count) return;
+  const std::size_t row = rows.valid == nullptr ? place : rows.valid[place];
+  const std::uint32_t output = linear.outputs[blockIdx.y];
+  float total = linear.intercept[output];
+  for (unsigned e = 0; e < edge_count; ++e)
+    total = total + parts[(std::size_t{blockIdx.y} * edge_count + e) * stride + row];
+  margins[output * stride + place] = total;
 }
 
 /// A pixel's status from its edges'; rows that have a value get their places in `valid`, those of a block together.
@@ -138,8 +161,8 @@ __global__ void __launch_bounds__(256)
 }
 
 template <class Number>
-void start_edges(const EdgesView& edges, const CodeTableView& table, const CountsView& counts, const EdgeResults& out,
-                 std::size_t shared_limit, cudaStream_t stream) {
+void start_edges(const EdgesView& edges, const CodeTableView& table, const LinearView& linear, const CountsView& counts,
+                 const EdgeResults& out, std::size_t shared_limit, cudaStream_t stream) {
   unsigned threads = kThreads;
   while (threads > 32 && edges.kept * sizeof(float) * threads > shared_limit) threads /= 2;
   const std::size_t shared = edges.kept * sizeof(float) * threads;
@@ -147,17 +170,25 @@ void start_edges(const EdgesView& edges, const CodeTableView& table, const Count
   check(cudaFuncSetAttribute(edge_kernel<Number>, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(shared)),
         "cudaFuncSetAttribute");
   const dim3 grid(static_cast<unsigned>((counts.rows + threads - 1) / threads), edges.edge_count);
-  check(device::launch(edge_kernel<Number>, grid, dim3(threads), shared, stream, edges, table,
+  check(device::launch(edge_kernel<Number>, grid, dim3(threads), shared, stream, edges, table, linear,
                        static_cast<const Number*>(counts.values), counts.stride, counts.pixel_of_row, counts.rows, out),
         "edge_kernel");
 }
 
 }  // namespace
 
-void run_edges(const EdgesView& edges, const CodeTableView& table, const CountsView& counts, const EdgeResults& out,
-               std::size_t shared_limit, cudaStream_t stream) {
+void start_margins(const LinearView& linear, const EdgeResults& edges, unsigned edge_count, const RowsView& rows,
+                   std::size_t stride, float* margins, cudaStream_t stream) {
+  if (rows.most == 0 || linear.count == 0) return;
+  const dim3 grid(static_cast<unsigned>((rows.most + 255) / 256), linear.count);
+  check(device::launch(start_kernel, grid, dim3(256), 0, stream, linear, edges.linear, edge_count, rows, stride, margins),
+        "start_kernel");
+}
+
+void run_edges(const EdgesView& edges, const CodeTableView& table, const LinearView& linear, const CountsView& counts,
+               const EdgeResults& out, std::size_t shared_limit, cudaStream_t stream) {
   if (counts.rows == 0) return;
-  const auto start = [&]<class Number>(Number) { start_edges<Number>(edges, table, counts, out, shared_limit, stream); };
+  const auto start = [&]<class Number>(Number) { start_edges<Number>(edges, table, linear, counts, out, shared_limit, stream); };
   switch (counts.type) {
     case NumberType::u8:
       start(std::uint8_t{});

@@ -181,7 +181,8 @@ __global__ void __launch_bounds__(kMostWarps* kLanes, 2)
   for (std::uint32_t i = forest.lists[list]; i < end;) {
     const std::uint32_t output = forest.runs[i].output;
 #pragma unroll
-    for (unsigned r = 0; r < kRows; ++r) rows.sum[r] = forest.base[output];
+    for (unsigned r = 0; r < kRows; ++r)
+      rows.sum[r] = forest.linear[output] != 0 ? out[output * stride + r] : forest.base[output];
     for (; i < end && forest.runs[i].output == output; ++i) rows.walk_run(forest, forest.runs[i], stage);
 #pragma unroll
     for (unsigned r = 0; r < kRows; ++r) out[output * stride + r] = rows.sum[r];

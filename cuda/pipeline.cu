@@ -45,12 +45,12 @@ struct Slot {
   StreamOwner stream;
   EventOwner before, between, after;  ///< the two steps
   PinnedMemory counts_in, pixels_in, results_out;
-  DeviceMemory raw, counts, pixels, codes, results;
+  DeviceMemory raw, counts, pixels, codes, linear, results;
   std::size_t pixel_count = 0, rows = 0;
 
   void clear() {
     counts_in = {}, pixels_in = {}, results_out = {};
-    raw = {}, counts = {}, pixels = {}, codes = {}, results = {};
+    raw = {}, counts = {}, pixels = {}, codes = {}, linear = {}, results = {};
   }
   void allocate(const Job& job, std::size_t tile) {
     const std::size_t bytes = tile * job.rows * bytes_of(job.type), result = ResultLayout(job, tile).bytes;
@@ -61,6 +61,9 @@ struct Slot {
     counts = {bytes, stream.get()};
     pixels = {tile * sizeof(std::uint32_t), stream.get()};
     codes = {tile * job.forest->codes.rows.size(), stream.get()};
+    if (job.edges != nullptr) {
+      linear = {tile * job.forest->linear_outputs.size() * job.edges->edges.size() * sizeof(float), stream.get()};
+    }
     results = {result, stream.get()};
     check(cudaMemsetAsync(results.as<void>(), 0, result, stream.get()), "cudaMemsetAsync");  // all of it is copied back
   }
@@ -103,6 +106,7 @@ struct Pipeline::Impl {
   StreamOwner stream;  ///< of what all slots read
   std::vector<DeviceMemory> owned;
   ForestView forest{};
+  LinearView linear{};
   CodeTableView table{};
   EdgesView edges{};
   std::vector<Slot> slots;
@@ -137,8 +141,11 @@ void Pipeline::Impl::upload() {
   const engine::DeviceForest& f = *job.forest;
   const engine::CodeTable& t = f.codes;
   const auto code_rows = static_cast<std::uint32_t>(t.rows.size());
-  forest = {keep(f.base), keep(f.words), keep(f.nodes), keep(f.roots), keep(f.runs), keep(f.lists),
+  forest = {keep(f.base), keep(f.linear), keep(f.words), keep(f.nodes), keep(f.roots), keep(f.runs), keep(f.lists),
             static_cast<std::uint32_t>(f.lists.size() - 1), f.most_depth, code_rows};
+  const auto linear_count = static_cast<std::uint32_t>(f.linear_outputs.size());
+  linear = {keep(f.linear_outputs), forest.base, keep(f.weights), linear_count,
+            linear_count > 0 ? static_cast<std::uint32_t>(f.weights.size() / linear_count) : 0};
   table = {keep(t.rows), keep(t.thresholds), keep(t.starts), keep(t.categories), code_rows};
   if (job.edges != nullptr) {
     const engine::DeviceEdges& e = *job.edges;
@@ -181,14 +188,16 @@ void Pipeline::Impl::compute(Slot& slot) {
                               job.all_fits ? out.as<EdgeFit>(at.fits) : nullptr,
                               job.features ? out.as<float>(at.features) : nullptr,
                               codes,
+                              slot.linear.as<float>(),
                               stride};
     const CountsView counts{slot.counts.as<void>(), job.type, slot.pixel_count,
                             slot.rows == slot.pixel_count ? nullptr : slot.pixels.as<std::uint32_t>(), slot.rows};
     rows.valid = out.as<std::uint32_t>(at.valid);
     rows.count = out.as<std::uint32_t>(at.count);
-    run_edges(edges, table, counts, results, shared_limit, s);
+    run_edges(edges, table, linear, counts, results, shared_limit, s);
     select_rows(results, edges.edge_count, slot.rows, out.as<PixelStatus>(at.status), out.as<std::uint32_t>(at.valid),
                 out.as<std::uint32_t>(at.count), s);
+    start_margins(linear, results, edges.edge_count, rows, stride, margins, s);
   }
   slot.between.record(s);
   run_forest(forest, codes, rows, stride, margins, shared_limit, s);

@@ -39,12 +39,20 @@ ELVER_HD inline std::uint8_t code_of(const CodeTableView& table, std::uint32_t r
 /// An engine::DeviceForest in device memory.
 struct ForestView {
   const float* base;
+  const std::uint8_t* linear;  ///< [output]: 1 where margins hold what its trees add to
   const std::uint32_t* words;
   const core::TreeNode* nodes;
   const std::uint32_t* roots;
   const core::TreeRun* runs;
   const std::uint32_t* lists;
   std::uint32_t list_count, most_depth, code_rows;
+};
+
+/// The linear bases of some outputs: their number among all, intercepts (by output) and weights, [linear output][feature].
+struct LinearView {
+  const std::uint32_t* outputs;
+  const float *intercept, *weights;
+  std::uint32_t count, feature_count;
 };
 
 /// An engine::DeviceEdges in device memory.
@@ -78,6 +86,7 @@ struct EdgeResults {
   EdgeFit* fits;       ///< null: not asked for
   float* features;     ///< [feature][stride]; null: not asked for
   std::uint8_t* codes; ///< in tiles
+  float* linear;       ///< an edge's part of linear bases, [linear output][edge][stride]
   std::size_t stride;
 };
 

@@ -199,5 +199,51 @@ TEST(Forest, SeveralBoostersRunTogetherAndStopAtTheirRounds) {
   expect_same_margins(boosters, 130, 13);
 }
 
+// A linear base takes the place of the booster's base score: the runner's bits are LinearBase's and the trees', on every
+// target, for booster with and without a base side by side, more outputs than one register pass takes, deep trees too.
+TEST(LinearBase, IsWhatTheTreesAddToOnEveryTarget) {
+  std::vector<Booster> boosters{random_booster({.outputs = 1, .seed = 1}), random_booster({.outputs = 11, .seed = 2}),
+                                random_booster({.depth = 12, .outputs = 2, .seed = 3}), Booster::bare(6, 9),
+                                random_booster({.seed = 4})};
+  const std::size_t rows = 130, width = boosters[0].feature_count();
+  std::vector<float> x = trying_rows(boosters[0], rows, 7);
+  for (float& value : x) value = std::isfinite(value) ? value : 0.5F;
+  std::mt19937 random(3);
+  std::normal_distribution<float> normal;
+  std::vector<LinearBase> bases(boosters.size());
+  std::vector<BoosterRounds> runs;
+  for (std::size_t b = 0; b < boosters.size(); ++b) {
+    if (b + 1 < boosters.size()) {  // the last has none
+      bases[b].parts = {2, 3, 1};
+      for (std::size_t k = 0; k < boosters[b].output_count(); ++k) bases[b].intercept.push_back(normal(random));
+      for (std::size_t i = 0; i < boosters[b].output_count() * width; ++i) bases[b].weights.push_back(normal(random));
+    }
+    runs.push_back({&boosters[b], 0, &bases[b]});
+  }
+  const ForestRunner runner(runs, Missing::never);
+  ForestRunner::Workspace work(runner);
+  const std::vector<float> by_feature = turned(x, rows, width);
+  for_every_target([&] {
+    std::vector<float> out(runner.output_count() * rows, -1.0F);
+    runner.run(by_feature.data(), rows, rows, work, out.data(), rows);
+    for (std::size_t b = 0; b < boosters.size(); ++b) {
+      const std::size_t outputs = boosters[b].output_count();
+      std::vector<float> expected(rows * outputs);
+      Task task;
+      task.booster = boosters[b];
+      task.base = bases[b];
+      task_margins(task, x, rows, expected);
+      std::size_t wrong = 0;
+      for (std::size_t r = 0; r < rows; ++r) {
+        for (std::size_t k = 0; k < outputs; ++k) {
+          const float got = out[(runner.first_output(b) + k) * rows + r];
+          wrong += std::memcmp(&got, &expected[r * outputs + k], sizeof got) != 0 ? 1 : 0;
+        }
+      }
+      EXPECT_EQ(wrong, 0U) << "booster " << b;
+    }
+  });
+}
+
 }  // namespace
 }  // namespace elver

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <cmath>
 #include <cstring>
 
 #include "elver/error.hpp"
@@ -53,6 +54,35 @@ TEST(Maps, AreNamedByTaskThenByEdge) {
   EXPECT_EQ(result.columns, 3U);
   EXPECT_EQ(map_of(result, "li_content").unit, "Li per formula unit");
   EXPECT_THAT(map_of(result, "count_Ni").classes, ElementsAre(0, 2, 5));
+}
+
+// Intervals, sets, calibrated probabilities and the domain stand beside the values that they are of.
+TEST(Maps, SayHowFarTheyCanBeTrusted) {
+  Model model = sample_model();
+  model.tasks[0].trust = Trust{.error = {0.04, {0}}, .quantile = 1.5};
+  model.tasks[1].trust = Trust{.error = {}, .least_probability = 0.04};
+  model.tasks[2].trust = Trust{.error = {}, .slope = 2, .offset = -1};
+  // One projection, the middle of the CDF: an early pixel lies at 1, a late one at 0.
+  LinearBase middle{{kFeatures}, {0.0F}, std::vector<float>(kFeatures, 0.0F)};
+  middle.weights[kMiddle] = 1.0F;
+  model.domain = Domain{middle, {{1.0, {0.0}}}, 0.5};
+  const MapResult result = map_image(sample(2, 3), model, {}, {});
+  for (std::size_t p = 0; p < 6; ++p) {
+    const bool late = p % 3 == 0;
+    const double li = static_cast<double>(map_of(result, "li_content").values[p]);
+    EXPECT_NEAR(static_cast<double>(map_of(result, "li_content_low").values[p]), li - 0.3, 1e-6);
+    EXPECT_NEAR(static_cast<double>(map_of(result, "li_content_high").values[p]), li + 0.3, 1e-6);
+    // Margins 0, 0, 3 give probabilities .045, .045, .91.
+    EXPECT_EQ(map_of(result, "count_Ni_set_size").values[p], 3.0F);
+    const double margin = 2 * (late ? -2.0 : 2.0) - 1;
+    EXPECT_NEAR(static_cast<double>(map_of(result, "probability_oxygen_vacancy").values[p]), 1 / (1 + std::exp(-margin)),
+                1e-6);
+    EXPECT_EQ(map_of(result, "in_domain").values[p], late ? 1.0F : 0.0F);
+    EXPECT_NEAR(static_cast<double>(map_of(result, "domain_distance").values[p]), late ? 0 : 2, 0.2);
+  }
+  EXPECT_THAT(result.notes, Contains(HasSubstr("4 of 6 pixels are unlike")));
+  model.tasks[1].trust->least_probability = 0.5;
+  EXPECT_EQ(map_of(map_image(sample(2, 3), model, {}, {}), "count_Ni_set_size").values[1], 1.0F);
 }
 
 // The stumps look at the middle of the CDF, which is near 1 in early pixels and near 0 in late ones.

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <functional>
 #include <nlohmann/json.hpp>
 
@@ -138,6 +139,24 @@ void expect_equal(const Model& a, const Model& b) {
     EXPECT_EQ(a.tasks[i].classes, b.tasks[i].classes);
     EXPECT_EQ(a.tasks[i].best_rounds, b.tasks[i].best_rounds);
     EXPECT_EQ(a.tasks[i].booster.bytes(), b.tasks[i].booster.bytes());
+    EXPECT_EQ(a.tasks[i].base.parts, b.tasks[i].base.parts);
+    EXPECT_EQ(a.tasks[i].base.intercept, b.tasks[i].base.intercept);
+    EXPECT_EQ(a.tasks[i].base.weights, b.tasks[i].base.weights);
+    ASSERT_EQ(a.tasks[i].trust.has_value(), b.tasks[i].trust.has_value());
+    if (!a.tasks[i].trust) continue;
+    EXPECT_EQ(a.tasks[i].trust->coverage, b.tasks[i].trust->coverage);
+    EXPECT_EQ(a.tasks[i].trust->quantile, b.tasks[i].trust->quantile);
+    EXPECT_EQ(a.tasks[i].trust->error.per_edge, b.tasks[i].trust->error.per_edge);
+    EXPECT_EQ(a.tasks[i].trust->least_probability, b.tasks[i].trust->least_probability);
+    EXPECT_EQ(a.tasks[i].trust->slope, b.tasks[i].trust->slope);
+    EXPECT_EQ(a.tasks[i].trust->offset, b.tasks[i].trust->offset);
+  }
+  ASSERT_EQ(a.domain.has_value(), b.domain.has_value());
+  if (a.domain) {
+    EXPECT_EQ(a.domain->limit, b.domain->limit);
+    EXPECT_EQ(a.domain->projections.weights, b.domain->projections.weights);
+    ASSERT_EQ(a.domain->variance.size(), b.domain->variance.size());
+    EXPECT_EQ(a.domain->variance[0].per_edge, b.domain->variance[0].per_edge);
   }
   ASSERT_EQ(a.references.size(), b.references.size());
   for (std::size_t i = 0; i < a.references.size(); ++i) {
@@ -187,6 +206,38 @@ TEST_F(ModelTest, SavedAndLoadedIsTheSameModel) {
   expect_equal(made, loaded);
   EXPECT_EQ(loaded.sha256, sha256_of_file(dir / "small.elver"));
   EXPECT_EQ(made.sha256, "");
+}
+
+TEST_F(ModelTest, BasesTrustAndDomainAreKeptToTheLastBit) {
+  Model model = make(recipe);
+  const auto base = [](std::size_t outputs) {
+    LinearBase out{{5, 3}, {}, {}};
+    for (std::size_t k = 0; k < outputs; ++k) out.intercept.push_back(0.1F * static_cast<float>(k + 1));
+    for (std::size_t i = 0; i < 8 * outputs; ++i) out.weights.push_back(std::ldexp(1.0F / 3.0F, static_cast<int>(i)));
+    return out;
+  };
+  model.tasks[0].base = base(1);
+  model.tasks[1].base = base(3);
+  model.tasks[0].trust = Trust{.coverage = 0.8, .error = {0.1, {0.2, 1.0 / 3}}, .quantile = 1.1};
+  model.tasks[1].trust = Trust{.error = {}, .least_probability = 0.07};
+  model.tasks[2].trust = Trust{.error = {}, .slope = 1.5, .offset = -0.25};
+  model.domain = Domain{base(2), {{1, {0, 1}}, {2, {3, 4}}}, 2.5};
+  save_model(model, dir / "small.elver");
+  expect_equal(model, load_model(dir / "small.elver"));
+  extract_model(model, dir / "out");
+  expect_equal(model, make_model(dir / "out/recipe.json"));
+  // What does not fit the model is refused when it is made, not met at a pixel.
+  model.tasks[1].base.weights.pop_back();
+  EXPECT_THROW(save_model(model, dir / "bad.elver"), Error);
+  model.tasks[1].base = base(3);
+  model.tasks[0].base.parts = {4, 4};
+  EXPECT_THROW(save_model(model, dir / "bad.elver"), Error);
+  model.tasks[0].base = base(1);
+  model.tasks[0].trust->error.per_edge = {1};
+  EXPECT_THROW(save_model(model, dir / "bad.elver"), Error);
+  model.tasks[0].trust.reset();
+  model.domain->limit = 0;
+  EXPECT_THROW(save_model(model, dir / "bad.elver"), Error);
 }
 
 TEST_F(ModelTest, TheSameModelGivesTheSameBytes) {

@@ -64,8 +64,8 @@ TEST(PhantomOfTheNmcLibrary, IsMadeOfWhatItsTruthSays) {
   ELVER_NEEDS(kLibrary);
   const Library library = load_library(kLibrary);
   const phantom::Cast cast = phantom::make_cast(library, phantom::make_scene(24, 36), 3, 1, RunContext{});
-  const std::vector<std::uint8_t> held = train::hold_out(library.structures, 1);
-  for (const std::size_t structure : cast.structures) EXPECT_EQ(held[structure], 1);
+  const std::vector<train::Side> held = train::hold_out(library.structures, 1);
+  for (const std::size_t structure : cast.structures) EXPECT_EQ(held[structure], train::Side::held_out);
   const Subshell& oxygen = library.subshells[library.find("O_K").value()];
   for (const phantom::Pixel& pixel : cast.pixels) {
     if (pixel.parts.empty()) continue;

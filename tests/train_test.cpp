@@ -3,14 +3,15 @@
 #include <gmock/gmock.h>
 
 #include <cstdlib>
+#include <fstream>
 #include <map>
+#include <numeric>
 #include <set>
 
+#include "elver/dataset.hpp"
 #include "elver/error.hpp"
 #include "library_fixture.hpp"
 #include "support.hpp"
-#include "train/dataset.hpp"
-#include "train/tasks.hpp"
 #include "train/xgboost_api.hpp"
 
 #define ELVER_NEEDS_XGBOOST() \
@@ -27,6 +28,8 @@ TrainOptions quick() {
   options.samples = 400;
   options.learning_rate = 0.2;
   options.draws = 1;
+  options.folds = 2;
+  options.search_samples = 150;
   return options;
 }
 
@@ -39,11 +42,11 @@ TEST(HoldOut, TakesAQuarterAndKeepsCopiesTogether) {
     for (Atom& atom : structures.back().atoms) atom.fractional[0] += 0.3;
     std::reverse(structures.back().atoms.begin(), structures.back().atoms.end());
   }
-  const std::vector<std::uint8_t> held = train::hold_out(structures, 5);
+  const std::vector<train::Side> held = train::hold_out(structures, 5);
   std::size_t count = 0;
   for (std::size_t i = 0; i < structures.size(); i += 2) {
     EXPECT_EQ(held[i], held[i + 1]) << i;
-    count += held[i];
+    count += held[i] == train::Side::held_out ? 1 : 0;
   }
   EXPECT_NEAR(static_cast<double>(count), 25, 3);  // chains that happen to be the same count once
   EXPECT_EQ(held, train::hold_out(structures, 5));
@@ -63,7 +66,7 @@ std::vector<std::size_t> origins(const Library& library, const train::Pool& pool
   return out;
 }
 
-void expect_no_leak(const Library& library, const std::vector<std::uint8_t>& held, const train::Pool& pool,
+void expect_no_leak(const Library& library, const std::vector<train::Side>& held, const train::Pool& pool,
                     const std::vector<train::TaskGroup>& groups) {
   const std::vector<std::size_t> classes = symmetry_classes(library.structures);
   const std::vector<std::size_t> origin = origins(library, pool);
@@ -75,7 +78,7 @@ void expect_no_leak(const Library& library, const std::vector<std::uint8_t>& hel
     for (const train::Example& e : group.held_out) {
       for (const train::Part& part : e.parts) {
         tested.insert(classes[origin[part.specimen]]);
-        EXPECT_EQ(held[origin[part.specimen]], 1);
+        EXPECT_EQ(held[origin[part.specimen]], train::Side::held_out);
       }
     }
     for (const std::size_t c : tested) EXPECT_FALSE(trained.contains(c)) << group.name;
@@ -85,7 +88,7 @@ void expect_no_leak(const Library& library, const std::vector<std::uint8_t>& hel
 TEST(Tasks, MixWhatBelongsTogetherAndAverageTheLabels) {
   const Library library = test::synthetic_library(4);
   const train::Pool pool = train::make_pool(library);
-  const std::vector<std::uint8_t> held = train::hold_out(library.structures, 1);
+  const std::vector<train::Side> held = train::hold_out(library.structures, 1);
   const std::vector<train::TaskGroup> groups = train::make_tasks(library, pool, held, 500, 1);
   ASSERT_EQ(groups.front().name, "li_content");
   expect_no_leak(library, held, pool, groups);
@@ -109,7 +112,7 @@ TEST(Tasks, OfTheNmcLibraryDoNotLeakAndAreBalanced) {
   ELVER_NEEDS(kLibrary);
   const Library library = load_library(kLibrary);
   const train::Pool pool = train::make_pool(library);
-  const std::vector<std::uint8_t> held = train::hold_out(library.structures, 1);
+  const std::vector<train::Side> held = train::hold_out(library.structures, 1);
   const std::vector<train::TaskGroup> groups = train::make_tasks(library, pool, held, 1000, 1);
   ASSERT_EQ(groups.size(), 4U);
   expect_no_leak(library, held, pool, groups);
@@ -149,9 +152,14 @@ TEST(Train, LearnsWhatTheSpectraSay) {
   ASSERT_EQ(trained.report.scores.size(), 1U);  // the library has neither neighbourhoods nor defects
   const TaskScore& li = trained.report.scores.front();
   EXPECT_EQ(li.task, "li_content");
-  ASSERT_EQ(li.figures.size(), 4U);
+  ASSERT_EQ(trained.report.views.size(), 6U);
+  ASSERT_EQ(li.figures.size(), 6U);
   EXPECT_LT(li.figures[0].value, 0.4 * li.guess);       // a peak that goes from 2 to 1 cannot be missed
-  EXPECT_LT(li.figures[0].value, li.figures[3].value);  // and noise does not help
+  EXPECT_LT(li.figures[1].value, li.figures[4].value);  // and noise does not help
+  ASSERT_EQ(li.contenders.size(), 3U);
+  for (const Contender& c : li.contenders) EXPECT_LT(c.figures[0].value, li.guess) << c.name;
+  ASSERT_TRUE(trained.model.tasks[0].trust && trained.model.domain);
+  EXPECT_GT(trained.model.tasks[0].trust->quantile, 0);
   EXPECT_EQ(trained.model.tasks.size(), 1U);
   EXPECT_EQ(trained.model.references.size(), trained.model.edges.size());
 }
@@ -170,6 +178,82 @@ TEST(Train, GivesTheSameModelWhateverTheThreads) {
   EXPECT_EQ(a.model.training_json, b.model.training_json);
   options.seed = 2;
   EXPECT_NE(train_model(library, options, one).model.tasks[0].booster.bytes(), a.model.tasks[0].booster.bytes());
+}
+
+// A search that was stopped after some trials goes on from its journal and ends with the same model.
+TEST(Train, TakesTrialsFromItsJournal) {
+  ELVER_NEEDS_XGBOOST();
+  const test::TempDir dir;
+  const Library library = test::synthetic_library(3);
+  TrainOptions options = quick();
+  options.rounds = 6;
+  options.evaluations = 5;
+  const TrainedModel whole = train_model(library, options, {});
+  options.journal = dir / "search.journal";
+  options.evaluations = 3;
+  static_cast<void>(train_model(library, options, {}));
+  std::ofstream(options.journal, std::ios::app) << "{\"key\": \"cut o";  // as a machine that fails leaves it
+  options.evaluations = 5;
+  const TrainedModel resumed = train_model(library, options, {});
+  EXPECT_THAT(resumed.report.notes, testing::Contains(testing::HasSubstr("3 trials of an earlier search")));
+  EXPECT_EQ(whole.model.tasks[0].booster.bytes(), resumed.model.tasks[0].booster.bytes());
+  EXPECT_EQ(whole.model.tasks[0].base.weights, resumed.model.tasks[0].base.weights);
+  options.seed = 2;  // another search takes none of them
+  EXPECT_THAT(train_model(library, options, {}).report.notes, testing::Not(testing::Contains(testing::HasSubstr("journal"))));
+}
+
+TEST(Dataset, FoldsShareNoStructure) {
+  const Library library = test::synthetic_library(3);
+  const Model skeleton = train::make_skeleton(library, "test");
+  for (const std::size_t samples : {0, 60}) {
+    train::DatasetOptions options;
+    options.folds = 3;
+    options.draws = 2;
+    options.samples = samples;
+    const train::Dataset data = make_dataset(library, skeleton, options, {});
+    EXPECT_EQ(data.columns, skeleton.feature_count());
+    ASSERT_EQ(data.features.size(), data.rows * data.columns);
+    EXPECT_GT(data.rows, 50U);
+    std::map<std::size_t, std::set<std::size_t>> folds;
+    const std::vector<std::size_t> classes = symmetry_classes(library.structures);
+    for (std::size_t i = 0; i < data.rows; ++i) folds[classes[data.structures[i]]].insert(data.folds[i]);
+    for (const auto& [group, in] : folds) EXPECT_EQ(in.size(), 1U) << group;
+  }
+  train::DatasetOptions unknown;
+  unknown.group = "colour";
+  EXPECT_THROW(static_cast<void>(make_dataset(library, skeleton, unknown, {})), Error);
+}
+
+// Sites of equal shape and different strength: equal areas make the mean the shape itself, whatever the weights.
+TEST(StructureAverage, OfEqualAreasForgetsTheStrengthOfASite) {
+  Library library = test::synthetic_library(1);
+  Subshell& oxygen = library.subshells[*library.find("O_K")];
+  Site second = oxygen.sites[0];
+  second.atom = 2;  // another oxygen
+  ASSERT_EQ(library.structures[0].atoms[2].element, "O");
+  oxygen.sites.push_back(second);
+  oxygen.jump.push_back(3.0);
+  for (std::size_t i = 0; i < oxygen.points; ++i)
+    oxygen.cross_section.push_back((i < oxygen.points / 2 ? 1.0F : 5.0F) * oxygen.spectrum(0)[i]);
+  const auto area = [&](const std::vector<float>& values) {
+    return std::accumulate(values.begin(), values.end(), 0.0) * oxygen.step_ev;
+  };
+  const auto of_site = [&](std::size_t i) {
+    const auto values = oxygen.spectrum(i);
+    return area({values.begin(), values.end()});
+  };
+  const auto plain = structure_average(library, 0), equal = structure_average(library, 0, SiteScale::equal_area);
+  const std::size_t o = *library.find("O_K");
+  // Two oxygen atoms a formula unit: the areas are the same, the shapes are not.
+  EXPECT_NEAR(area(plain->cross_section[o]), of_site(0) + of_site(oxygen.sites.size() - 1), 1e-3);
+  EXPECT_NEAR(area(equal->cross_section[o]), area(plain->cross_section[o]), 1e-3);
+  const double scale = (of_site(0) + of_site(oxygen.sites.size() - 1)) / 2;
+  for (const std::size_t i : {std::size_t{150}, oxygen.points - 1}) {
+    const double wanted = scale * (static_cast<double>(oxygen.spectrum(0)[i]) / of_site(0) +
+                                   static_cast<double>(oxygen.spectrum(oxygen.sites.size() - 1)[i]) /
+                                       of_site(oxygen.sites.size() - 1));
+    EXPECT_NEAR(static_cast<double>(equal->cross_section[o][i]), wanted, 1e-4 * wanted);  // float32 sums
+  }
 }
 
 TEST(Train, StopsWhenAsked) {
@@ -197,12 +281,25 @@ TEST(TrainCommand, WritesAModelThatLoads) {
   const test::TempDir dir;
   test::write_library(test::synthetic_library(3), dir / "library.h5");
   const test::Ran ran = test::run_elver({"train", (dir / "library.h5").string(), "--out", (dir / "m.elver").string(),
-                                         "--samples", "60", "--rounds", "3", "--threads", "1", "--json"});
+                                         "--samples", "60", "--fold-samples", "40", "--folds", "2", "--evals", "3", "--rounds", "3", "--threads", "1", "--json"});
   ASSERT_EQ(ran.code, 0) << ran.err;
   EXPECT_THAT(ran.out, testing::HasSubstr("\"li_content\""));
   const Model model = load_model(dir / "m.elver");
   ASSERT_EQ(model.tasks.size(), 1U);
   EXPECT_EQ(model.tasks[0].booster.feature_count(), model.feature_count());
+  EXPECT_FALSE(std::filesystem::exists(dir / "m.elver.journal"));
+}
+
+TEST(FeaturesCommand, WritesTheMatrixOfALibrary) {
+  const test::TempDir dir;
+  test::write_library(test::synthetic_library(2), dir / "library.h5");
+  const test::Ran ran = test::run_elver({"features", "--library", (dir / "library.h5").string(), "--task", "li_content",
+                                         "--draws", "2", "--folds", "2", "--out", (dir / "X.npy").string(), "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  for (const char* name : {"X.npy", "X_labels.npy", "X_weights.npy", "X_groups.npy", "X_structures.npy"})
+    EXPECT_TRUE(std::filesystem::exists(dir / name)) << name;
+  EXPECT_THAT(ran.out, testing::HasSubstr("\"features\": 592"));
+  EXPECT_EQ(test::run_elver({"features", "--out", (dir / "X.npy").string()}).code, 2);
 }
 
 TEST(TrainCommand, SaysWhatIsMissing) {

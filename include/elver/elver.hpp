@@ -3,6 +3,7 @@
 #include "elver/background.hpp"
 #include "elver/bench.hpp"
 #include "elver/coregister.hpp"
+#include "elver/dataset.hpp"
 #include "elver/detect.hpp"
 #include "elver/devices.hpp"
 #include "elver/energy.hpp"

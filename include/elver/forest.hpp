@@ -17,6 +17,8 @@ class Booster {
   /// `name` is for error texts. Throws Error{input} when malformed, Error{mismatch} for gblinear and unknown objectives.
   static Booster parse(std::vector<std::byte> bytes, const std::string& name);
   static Booster load(const std::string& path);
+  /// One without trees, whose outputs are 0: for what is linear in the features alone.
+  static Booster bare(std::size_t features, std::size_t outputs);
 
   std::size_t feature_count() const;
   std::size_t output_count() const;   ///< classes, targets, or 1
@@ -33,6 +35,8 @@ class Booster {
   /// Margins [row][output] of row-major features [row][feature]; bit-equal to XGBoost's CPU predictor.
   /// `rounds` 0: all of them. Runs on the calling thread.
   void margins(std::span<const float> features, std::size_t rows, std::span<float> out, std::size_t rounds = 0) const;
+  /// The same, added to what `sums` holds in place of the booster's base score: XGBoost's base_margin.
+  void add_trees(std::span<const float> features, std::size_t rows, std::span<float> sums, std::size_t rounds = 0) const;
   /// Margins to predictions in place, [row][output] (probabilities, expected values); softmax class indices for
   /// multi:softmax come as probabilities too: take the largest.
   void transform(std::span<float> margins, std::size_t rows) const;

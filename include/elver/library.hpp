@@ -91,10 +91,33 @@ struct Specimen {
   void add(const Specimen& other, double weight);
 };
 
+/// How spectra are taken: what an instrument is drawn from, uniformly but where it says otherwise.
+struct InstrumentRange {
+  double fwhm_low_ev = 0.3, fwhm_high_ev = 2.0;
+  double shift_sigma_ev = 0.25;         ///< normal
+  double gain_sigma = 0.0007;           ///< normal; 0.1 eV at 150 eV from the centre
+  double jitter_oxygen_sigma_ev = 0.3;  ///< normal: O K energies of such calculations are not better known
+  double jitter_metal_sigma_ev = 0.1;   ///< normal, one draw an element
+  double continuum_low = 2.5, continuum_high = 4.0;
+  double background_low = 2.2, background_high = 3.6;
+  double jump_low = 0.2, jump_high = 2.0;  ///< log-uniform
+  double thickness_low = 0.0, thickness_high = 0.8;
+  double dose_low = 30.0, dose_high = 30'000.0;  ///< counts per channel just before O K, log-uniform
+  /// One instrument: 0.8 eV, aligned, thin, edges as high as the background before O K.
+  static InstrumentRange standard();
+  /// Outside the default ranges: 2.0 to 2.6 eV, thick (t/lambda 0.8 to 1.2), worse aligned.
+  static InstrumentRange foreign();
+};
+
+/// What a mean over sites weighs them by: their cross sections as they are, or each edge of a site scaled to the sites'
+/// mean area first, as the paper's code does.
+enum class SiteScale : std::uint8_t { cross_section, equal_area };
+
 /// The mean over a structure: its computed sites, weighted so that every formal state counts as often as it occurs in
 /// the structure (computed sites over-represent rare states), elements in their stoichiometry. Nothing when an element
 /// that the structure holds, and the library knows, has no computed site in it.
-std::optional<Specimen> structure_average(const Library& library, std::size_t structure);
+std::optional<Specimen> structure_average(const Library& library, std::size_t structure,
+                                          SiteScale scale = SiteScale::cross_section);
 
 /// The neighbourhood of one oxygen site (index into the sites of "O_K"): the oxygen, and every transition metal within
 /// 0.3 nm, one third of a formula unit each. Nothing when one of those metals has no computed spectrum.

@@ -1,6 +1,7 @@
 #pragma once
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,46 @@ struct Edge {
   Grid grid;
 };
 
+/// What each output begins with before its trees add to it: a number linear in the features (XGBoost's base_margin,
+/// which takes the place of the booster's own base score). Summed in float32 in the order of core/linear.hpp.
+struct LinearBase {
+  std::vector<std::size_t> parts;  ///< features of each part that is summed by itself: the model's edges
+  std::vector<float> intercept;    ///< [output]; empty: there is no base
+  std::vector<float> weights;      ///< [output][feature]
+  bool empty() const { return intercept.empty(); }
+  std::size_t feature_count() const;
+  /// [row][output] of row-major features [row][feature], on the calling thread.
+  void values(std::span<const float> features, std::size_t rows, std::span<float> out) const;
+};
+
+/// A variance that grows with noise: constant + sum over the edges of per_edge / snr^2, where a signal-to-noise ratio
+/// below 1 counts as 1.
+struct NoiseVariance {
+  double constant = 0.0;
+  std::vector<double> per_edge;
+  double at(std::span<const float> snr) const;
+};
+
+/// How far a task's values can be trusted, as measured on structures that their boosters never saw.
+struct Trust {
+  double coverage = 0.9;          ///< asked of intervals and sets
+  NoiseVariance error;            ///< of a value: variance of its error before scaling
+  double quantile = 0.0;          ///< of a value: the interval is value +- quantile * sqrt(error)
+  double least_probability = 0.0; ///< of classes: those at least so probable, and the most probable, are the set
+  double slope = 1.0, offset = 0.0;  ///< of yes or no: the probability is the logistic of slope * margin + offset
+};
+
+/// What spectra like those of the training look like: projections of the features and their variance. A pixel's
+/// distance is the mean over the projections of square / variance, in units of the limit.
+struct Domain {
+  LinearBase projections;                ///< intercepts make their training mean 0
+  std::vector<NoiseVariance> variance;   ///< [projection]
+  double limit = 0.0;                    ///< that `share` of spectra of unseen structures are within
+  double share = 0.99;
+  /// Of projections that lie `stride` apart: up to 1 is in the domain.
+  double distance(std::span<const float> projected, std::size_t stride, std::span<const float> snr) const;
+};
+
 /// What a model predicts from the features.
 struct Task {
   std::string name;             ///< "li_content", "count_Ni", "oxygen_vacancy"
@@ -36,7 +77,12 @@ struct Task {
   std::vector<double> classes;  ///< values of the classes of a multi-class task; empty otherwise
   bool best_rounds = false;     ///< stop at the booster's best_iteration ("rounds":"best")
   Booster booster;              ///< holds the bytes unchanged
+  LinearBase base = {};         ///< empty: the booster's own base score
+  std::optional<Trust> trust = {};
 };
+
+/// Margins [row][output] of row-major features: base, then trees, bit for bit what every back end gives.
+void task_margins(const Task& task, std::span<const float> features, std::size_t rows, std::span<float> out);
 
 /// What one person hands to another: one self-describing file, NAME.elver (HDF5 inside).
 struct Model {
@@ -46,6 +92,7 @@ struct Model {
   BackgroundOptions background;
   std::vector<Task> tasks;
   std::vector<ReferenceSpectrum> references;
+  std::optional<Domain> domain = {};
   std::string training_json = "{}";  ///< facts of the training: library, split, held-out figures
   std::string sha256;                ///< of the file it was read from; "" if it was made in memory
   /// Features of one pixel: the sum of the grids' counts.

@@ -19,9 +19,9 @@ namespace elver {
 /// One map as PNG: perceptual colours, colour bar with unit, scale bar in the axes' own unit, title; masked and failed
 /// pixels drawn as such. A line scan, and an image of two rows, are drawn with pixels large enough to see.
 /// Probabilities are drawn on 0 to 1, classes in a colour each, all else between the 2nd and the 98th percentile.
-/// Throws Error{output}.
+/// `in_domain`, one a pixel or empty: where it is 0, white lines are drawn over the value. Throws Error{output}.
 void draw_map(const Map& map, const std::vector<PixelStatus>& status, const Axis& row_axis, const Axis& column_axis,
-              const std::filesystem::path& png);
+              const std::filesystem::path& png, std::span<const float> in_domain = {});
 /// The status map, with a legend of the codes that occur.
 void draw_status(const std::vector<PixelStatus>& status, const Axis& row_axis, const Axis& column_axis,
                  const std::filesystem::path& png);

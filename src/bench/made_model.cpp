@@ -6,10 +6,9 @@
 #include <cmath>
 #include <mutex>
 
+#include "elver/dataset.hpp"
 #include "elver/error.hpp"
-#include "train/dataset.hpp"
 #include "train/evaluate.hpp"
-#include "train/tasks.hpp"
 #include "train/xgboost_api.hpp"
 #include "types/arena.hpp"
 #include "types/text.hpp"
@@ -95,7 +94,7 @@ std::vector<Model> trained_models(const Library& library, std::size_t features, 
       if (rows[g].count > 0) continue;
       rows[g] = train::keep_whole(train::simulate_features(skeleton, library, pool, group.training, {}, kSeed + g, context,
                                                            "simulating " + group.name),
-                                  group.training, skeleton.feature_count(), group.tasks.size());
+                                  {}, group.training, group.tasks.size());
     }
   }
   if (!missing.empty()) {

@@ -1,3 +1,4 @@
+#include <cmath>
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -16,34 +17,40 @@ struct Options {
   RunOptions run;
 };
 
+void print_figures(const char* name, const std::vector<Figure>& figures) {
+  std::printf("  %-30s", name);
+  for (const Figure& f : figures) std::printf(" %6.3f (%5.3f-%5.3f)", f.value, f.interval.low, f.interval.high);
+  std::printf("\n");
+}
+
 void print_table(const TrainedModel& trained, const std::string& out) {
-  std::printf("Held-out figures, by structure: spectra of structures that the training never saw\n");
-  std::printf("%-16s %-17s %9s", "task", "measure", "guessing");
-  for (const double dose : trained.report.doses) {
-    if (dose > 0) {
-      std::printf("   %9.0f", dose);
-    } else {
-      std::printf("   %9s", "no noise");
-    }
+  const TrainReport& report = trained.report;
+  std::printf("Figures on structures that the models never saw, with 95 %% intervals in which a structure is one trial\n");
+  std::printf("%-32s", "");
+  for (const std::string& view : report.views) std::printf(" %-20s", view.c_str());
+  std::printf("\n");
+  for (const TaskScore& s : report.scores) {
+    std::printf("%s: %s, guessing %.3f; kept: %s (%s)\n", s.task.c_str(), s.measure.c_str(), s.guess, s.kept.c_str(),
+                s.settings.c_str());
+    for (const Contender& c : s.contenders) print_figures(c.name.c_str(), c.figures);
+    std::printf("  (%zu structures in folds)\n", s.fold_structures);
+    if (s.figures.empty()) continue;
+    print_figures("the model, held out", s.figures);
+    if (!std::isnan(s.coverage[0].value)) print_figures("its intervals or sets cover", s.coverage);
+    std::printf("  (%zu structures, %zu specimens held out)\n", s.held_out_structures, s.held_out_specimens);
   }
-  std::printf("   structures (specimens) held out / trained on (spectra)\n");
-  for (const TaskScore& s : trained.report.scores) {
-    std::printf("%-16s %-17s %9.3f", s.task.c_str(), s.measure.c_str(), s.guess);
-    for (const Figure& f : s.figures) std::printf("   %9.3f", f.value);
-    std::printf("   %zu (%zu) / %zu (%zu)\n%*s", s.held_out_structures, s.held_out_specimens, s.training_structures,
-                s.training_spectra, 44, "95 % interval");
-    for (const Figure& f : s.figures) std::printf(" %5.3f-%5.3f", f.interval.low, f.interval.high);
+  if (!report.inside.empty()) {
+    std::printf("%-32s", "held-out spectra in the domain");
+    for (const double share : report.inside) std::printf(" %-20.3f", share);
     std::printf("\n");
   }
-  std::printf(
-      "The numbers over the columns are counts per channel just before O K. In the intervals a held-out structure is "
-      "one "
-      "trial.\n");
-  for (const std::string& note : trained.report.notes) std::printf("note: %s\n", note.c_str());
+  std::printf("clean: one aligned instrument, no noise; no noise, and counts per channel before O K: random instruments; "
+              "foreign: instruments that the training did not see.\n");
+  for (const std::string& note : report.notes) std::printf("note: %s\n", note.c_str());
   std::printf("%s: %zu tasks, %zu features, %.2f MB; simulated in %.0f s, trained in %.0f s, evaluated in %.0f s\n",
               out.c_str(), trained.model.tasks.size(), trained.model.feature_count(),
-              static_cast<double>(std::filesystem::file_size(out)) / 1e6, trained.report.simulate_seconds,
-              trained.report.train_seconds, trained.report.evaluate_seconds);
+              static_cast<double>(std::filesystem::file_size(out)) / 1e6, report.simulate_seconds,
+              report.train_seconds, report.evaluate_seconds);
 }
 
 void print_json(const TrainedModel& trained, const std::string& out) {
@@ -70,8 +77,18 @@ void train(const Options& options) {
                 "Use letters, digits and underscores, for example nmc");
   }
   const Run run(options.run);
-  const TrainedModel trained = train_model(load_library(options.library), options.train, run.context());
+  TrainOptions train = options.train;
+  if (train.evaluations > 0) train.journal = options.out + ".journal";
+  if (!options.run.quiet && !options.run.json) {
+    train.on_better = [](const BetterTrial& trial) {
+      std::fprintf(stderr, "%s: trial %zu of %zu is the best so far: loss %.4f, %s\n", trial.task.c_str(), trial.number,
+                   trial.of, trial.loss, trial.settings.c_str());
+    };
+  }
+  const TrainedModel trained = train_model(load_library(options.library), train, run.context());
   save_model(trained.model, options.out);
+  std::error_code ignored;
+  if (!train.journal.empty()) std::filesystem::remove(train.journal, ignored);
   if (options.run.json) {
     print_json(trained, options.out);
   } else if (!options.run.quiet) {
@@ -91,7 +108,24 @@ void add_train(CLI::App& program) {
   group->add_option("--name", options->train.name, "Name of the model")->capture_default_str();
   group->add_option("--seed", options->train.seed, "Seed of the split, the spectra and the boosters")
       ->capture_default_str();
-  group->add_option("--rounds", options->train.rounds, "Boosting rounds; half as many for a task of several classes")
+  group->add_option("--task", options->train.tasks, "Only these tasks: li_content, count_Li, ... (repeat, or commas)")
+      ->delimiter(',');
+  group->add_option("--evals", options->train.evaluations,
+                    "Trials of the search of hyper-parameters for each task; 0: the fixed ones below. Finished trials "
+                    "stand in OUT.journal until the model is written: the same command goes on where it was stopped")
+      ->check(CLI::Range(0, 100000))
+      ->capture_default_str();
+  group->add_option("--folds", options->train.folds, "Folds of the search, by structure")
+      ->check(CLI::Range(2, 100))
+      ->capture_default_str();
+  group->add_option("--hold-out", options->train.hold_out,
+                    "Keep one in so many structures out of everything, for the final figures; 0: none")
+      ->check(CLI::Range(0, 100000))
+      ->capture_default_str();
+  group->add_option("--fold-samples", options->train.search_samples, "Training spectra for each group of tasks and fold")
+      ->check(CLI::Range(8, 10'000'000))
+      ->capture_default_str();
+  group->add_option("--rounds", options->train.rounds, "Boosting rounds, the most of a search; half as many for a task of several classes")
       ->check(CLI::Range(1, 100000))
       ->capture_default_str();
   group->add_option("--depth", options->train.max_depth, "Depth of the trees; one less for a task of several classes")
@@ -104,7 +138,8 @@ void add_train(CLI::App& program) {
       ->check(CLI::Range(8, 10'000'000))
       ->capture_default_str();
   add_run(*command, options->run);
-  command->footer("Example: elver train library.h5 --out nmc.elver --seed 1");
+  command->footer("Example: elver train library.h5 --out nmc.elver --seed 1\n"
+      "         elver train library.h5 --task li_content --evals 100 --folds 5 --out li.elver");
   command->callback([options] { train(*options); });
 }
 

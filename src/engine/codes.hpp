@@ -6,13 +6,16 @@
 
 #include "elver/core/rank.hpp"
 #include "elver/forest.hpp"
+#include "elver/model.hpp"
 
 namespace elver::engine {
 
-/// The rounds of a booster that are run; 0: all.
+/// The rounds of a booster that are run (0: all), and what its outputs begin with.
 struct BoosterRounds {
   const Booster* booster = nullptr;
   std::size_t rounds = 0;
+  const LinearBase* base = nullptr;  ///< null or empty: the booster's base score
+  bool linear() const { return base != nullptr && !base->empty(); }
   std::size_t tree_count() const;
 };
 

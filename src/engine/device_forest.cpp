@@ -148,9 +148,16 @@ DeviceForest pack_device_forest(std::span<const BoosterRounds> boosters, Missing
     const Booster::Forest& forest = boosters[b].booster->forest();
     Packer packer(out, forest, places[b]);
     for (std::uint32_t k = 0; k < forest.output_count; ++k) {
-      runs.push_back(packer.pack(boosters[b].tree_count(), k, static_cast<std::uint32_t>(out.base.size())));
-      out.base.push_back(forest.base[k]);
+      const auto output = static_cast<std::uint32_t>(out.base.size());
+      runs.push_back(packer.pack(boosters[b].tree_count(), k, output));
+      const bool linear = boosters[b].linear();
+      out.base.push_back(linear ? boosters[b].base->intercept[k] : forest.base[k]);
+      out.linear.push_back(linear ? 1 : 0);
+      if (linear) out.linear_outputs.push_back(output);
     }
+  }
+  for (const BoosterRounds& b : boosters) {
+    if (b.linear()) out.weights.insert(out.weights.end(), b.base->weights.begin(), b.base->weights.end());
   }
   deal_lists(out, runs);
   return out;

@@ -12,7 +12,10 @@ namespace elver::engine {
 /// Trees up to depth 8 become perfect ones; deeper ones, and those that would grow more than fourfold, keep their shape.
 struct DeviceForest {
   CodeTable codes;
-  std::vector<float> base;               ///< [output]: margin before any tree
+  std::vector<float> base;               ///< [output]: margin before any tree, or the intercept of a linear base
+  std::vector<std::uint8_t> linear;      ///< [output]: 1 where it has a linear base
+  std::vector<std::uint32_t> linear_outputs;  ///< those that have, ascending
+  std::vector<float> weights;            ///< of theirs, [linear output][feature]
   std::vector<std::uint32_t> words;      ///< of perfect trees
   std::vector<core::TreeNode> nodes;     ///< of the others
   std::vector<std::uint32_t> roots;      ///< of the others, in `nodes`

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/linear.hpp"
 #include "types/stopwatch.hpp"
 
 namespace elver::engine {
@@ -27,9 +28,28 @@ void ForestRunner::walk(const BoosterRounds& booster, std::size_t first_output, 
   for (std::size_t f = 0; f < width; ++f) {
     for (std::size_t p = 0; p < count; ++p) rows[p * width + f] = features[f * stride + p];
   }
-  booster.booster->margins(rows, count, sums, booster.rounds);
+  if (booster.linear()) {
+    booster.base->values(rows, count, sums);
+    booster.booster->add_trees(rows, count, sums, booster.rounds);
+  } else {
+    booster.booster->margins(rows, count, sums, booster.rounds);
+  }
   for (std::size_t k = 0; k < outputs; ++k) {
     for (std::size_t p = 0; p < count; ++p) margins[(first_output + k) * margin_stride + p] = sums[p * outputs + k];
+  }
+}
+
+/// What the outputs of the packed boosters begin with.
+void ForestRunner::set_bases(const float* features, std::size_t stride, float* sums) const {
+  for (std::size_t i = 0; i < packed_boosters_.size(); ++i) {
+    const BoosterRounds& booster = boosters_[packed_boosters_[i]];
+    float* const first = sums + packed_.first_output[i] * kForestBlock;
+    if (booster.linear()) {
+      linear_values(*booster.base, features, stride, first);
+      continue;
+    }
+    for (std::size_t k = 0; k < booster.booster->output_count(); ++k)
+      std::fill_n(first + k * kForestBlock, kForestBlock, packed_.base[packed_.first_output[i] + k]);
   }
 }
 
@@ -37,7 +57,9 @@ ForestRunner::Workspace::Workspace(const ForestRunner& runner)
     : codes(hwy::AllocateAligned<std::uint8_t>(std::max<std::size_t>(1, runner.packed_.codes.rows.size()) *
                                                kForestBlock)),
       sums(hwy::AllocateAligned<float>(std::max<std::size_t>(1, runner.packed_.output_count()) * kForestBlock)),
-      scratch(std::make_unique<TreeScratch>()) {}
+      scratch(std::make_unique<TreeScratch>()) {
+  std::fill_n(sums.get(), std::max<std::size_t>(1, runner.packed_.output_count()) * kForestBlock, 0.0f);
+}
 
 void ForestRunner::run_block(const float* features, std::size_t stride, std::size_t count, Workspace& work,
                              float* margins, std::size_t margin_stride) const {
@@ -45,6 +67,7 @@ void ForestRunner::run_block(const float* features, std::size_t stride, std::siz
   if (!packed_boosters_.empty()) {
     rank_rows(packed_.codes, 0, packed_.codes.rows.size(), features, stride, work.codes.get());
     work.rank_seconds += watch.lap();
+    set_bases(features, stride, work.sums.get());
     sum_trees(packed_, work.codes.get(), work.sums.get(), *work.scratch);
   }
   for (std::size_t i = 0; i < packed_boosters_.size(); ++i) {

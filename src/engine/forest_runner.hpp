@@ -40,6 +40,7 @@ class ForestRunner {
            std::size_t margin_stride) const;
 
  private:
+  void set_bases(const float* features, std::size_t stride, float* sums) const;
   void walk(const BoosterRounds& booster, std::size_t first_output, const float* features, std::size_t stride,
             std::size_t count, float* margins, std::size_t margin_stride) const;
 

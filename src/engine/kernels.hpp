@@ -21,7 +21,7 @@ struct alignas(64) TreeScratch {
 };
 
 /// Margins of a block of pixels, [output][kForestBlock], from their codes, [row][kForestBlock], 64-byte aligned. Leaves
-/// are added to the base in the order of the trees, as XGBoost's CPU predictor does.
+/// are added to what `margins` holds, each output's base, in the order of the trees, as XGBoost's CPU predictor does.
 void sum_trees(const PackedForest& forest, const std::uint8_t* codes, float* margins, TreeScratch& scratch);
 
 }  // namespace elver::engine

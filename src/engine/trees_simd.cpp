@@ -197,8 +197,11 @@ inline std::size_t place_of(std::size_t p) { return p; }
 #endif
 
 void sum_trees(const PackedForest& forest, const std::uint8_t* codes, float* margins, TreeScratch& scratch) {
+  float ordered[kForestBlock];
   for (std::size_t output = 0; output < forest.output_count(); ++output) {
-    std::fill_n(margins + output * kForestBlock, kForestBlock, forest.base[output]);
+    float* const sums = margins + output * kForestBlock;
+    for (std::size_t p = 0; p < kForestBlock; ++p) ordered[place_of(p)] = sums[p];
+    std::copy_n(ordered, kForestBlock, sums);
   }
   using AddGroup = void (*)(const PackedForest&, const TreeGroup&, const std::uint8_t*, float*, TreeScratch&);
   static constexpr AddGroup kAddGroup[] = {add_group<1>, add_group<2>, add_group<3>, add_group<4>, add_group<5>,
@@ -206,7 +209,6 @@ void sum_trees(const PackedForest& forest, const std::uint8_t* codes, float* mar
   for (const TreeGroup& group : forest.groups) kAddGroup[group.depth - 1](forest, group, codes, margins, scratch);
   for (std::size_t output = 0; output < forest.output_count(); ++output) {
     float* const sums = margins + output * kForestBlock;
-    float ordered[kForestBlock];
     for (std::size_t p = 0; p < kForestBlock; ++p) ordered[p] = sums[place_of(p)];
     std::copy_n(ordered, kForestBlock, sums);
   }

@@ -19,6 +19,16 @@ Booster::Booster() {
   forest_ = nothing;
 }
 
+Booster Booster::bare(std::size_t features, std::size_t outputs) {
+  Booster out;
+  Forest made = *out.forest_;
+  made.feature_count = features;
+  made.output_count = outputs;
+  made.base.assign(outputs, 0.0F);
+  out.forest_ = std::make_shared<const Forest>(std::move(made));
+  return out;
+}
+
 Booster Booster::parse(std::vector<std::byte> bytes, const std::string& name) {
   auto made = std::make_shared<Forest>();
   made->bytes = std::move(bytes);

@@ -56,6 +56,14 @@ void walk(const Booster::Forest& forest, const Tree& tree, const float* rows, st
 
 void Booster::margins(std::span<const float> features, std::size_t rows, std::span<float> out,
                       std::size_t rounds) const {
+  const std::size_t outputs = forest_->output_count;
+  for (std::size_t r = 0; r < std::min(rows, out.size() / outputs); ++r)
+    std::ranges::copy(forest_->base, out.begin() + static_cast<std::ptrdiff_t>(r * outputs));
+  add_trees(features, rows, out, rounds);
+}
+
+void Booster::add_trees(std::span<const float> features, std::size_t rows, std::span<float> out,
+                        std::size_t rounds) const {
   const Forest& forest = *forest_;
   const std::size_t outputs = forest.output_count, width = forest.feature_count;
   if (features.size() != rows * width || out.size() != rows * outputs) {
@@ -73,7 +81,6 @@ void Booster::margins(std::span<const float> features, std::size_t rows, std::sp
     const std::size_t count = std::min(kBlock, rows - first);
     const float* const x = features.data() + first * width;
     float* const sums = out.data() + first * outputs;
-    for (std::size_t r = 0; r < count; ++r) std::ranges::copy(forest.base, sums + r * outputs);
     for (std::size_t t = 0; t < trees; ++t) {
       const Tree& tree = forest.trees[t];
       if (tree.categorical) {

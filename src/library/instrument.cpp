@@ -135,6 +135,28 @@ double reference_jump(const Library& library) {
 
 }  // namespace
 
+InstrumentRange InstrumentRange::standard() {
+  InstrumentRange out;
+  out.fwhm_low_ev = out.fwhm_high_ev = 0.8;
+  out.shift_sigma_ev = out.gain_sigma = out.jitter_oxygen_sigma_ev = out.jitter_metal_sigma_ev = 0.0;
+  out.continuum_low = out.continuum_high = 3.0;
+  out.background_low = out.background_high = 3.0;
+  out.jump_low = out.jump_high = 1.0;
+  out.thickness_low = out.thickness_high = 0.0;
+  return out;
+}
+
+InstrumentRange InstrumentRange::foreign() {
+  InstrumentRange out;
+  out.fwhm_low_ev = 2.0;
+  out.fwhm_high_ev = 2.6;
+  out.shift_sigma_ev = 0.4;
+  out.gain_sigma = 0.001;
+  out.thickness_low = 0.8;
+  out.thickness_high = 1.2;
+  return out;
+}
+
 Instrument draw_instrument(const Library& library, const InstrumentRange& range, std::mt19937_64& random) {
   const auto uniform = [&](double low, double high) { return std::uniform_real_distribution(low, high)(random); };
   const auto log_uniform = [&](double low, double high) { return std::exp(uniform(std::log(low), std::log(high))); };

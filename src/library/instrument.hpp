@@ -29,19 +29,6 @@ struct Instrument {
   double thickness = 0.0;           ///< t/lambda: plural scattering by the plasmon moves counts up in energy
 };
 
-/// Ranges that instruments are drawn from: uniform, but where it says otherwise.
-struct InstrumentRange {
-  double fwhm_low_ev = 0.3, fwhm_high_ev = 2.0;
-  double shift_sigma_ev = 0.25;         ///< normal
-  double gain_sigma = 0.0007;           ///< normal; 0.1 eV at 150 eV from the centre
-  double jitter_oxygen_sigma_ev = 0.3;  ///< normal: O K energies of such calculations are not better known
-  double jitter_metal_sigma_ev = 0.1;   ///< normal, one draw an element
-  double continuum_low = 2.5, continuum_high = 4.0;
-  double background_low = 2.2, background_high = 3.6;
-  double jump_low = 0.2, jump_high = 2.0;  ///< log-uniform
-  double thickness_low = 0.0, thickness_high = 0.8;
-  double dose_low = 30.0, dose_high = 30'000.0;  ///< counts per channel, log-uniform
-};
 Instrument draw_instrument(const Library& library, const InstrumentRange& range, std::mt19937_64& random);
 
 /// Expected counts of every channel of the axis: background plus edges, without noise. A channel is read at its

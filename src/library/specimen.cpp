@@ -56,7 +56,39 @@ void Specimen::add(const Specimen& other, double weight) {
   }
 }
 
-std::optional<Specimen> structure_average(const Library& library, std::size_t structure) {
+namespace {
+
+/// Area of a site's whole edge (L3 and L2 together), and how many sites of the structure have one.
+double edge_area(const Library& library, const std::string& element, std::size_t structure, std::size_t atom) {
+  double area = 0;
+  for (const Subshell& s : library.subshells) {
+    if (s.element != element) continue;
+    for (std::size_t i = 0; i < s.sites.size(); ++i) {
+      if (s.sites[i].structure != structure || s.sites[i].atom != atom) continue;
+      for (const float value : s.spectrum(i)) area += static_cast<double>(value) * s.step_ev;
+    }
+  }
+  return area;
+}
+
+/// What to scale each computed atom of an element by, so that all of the structure have their mean area.
+std::map<std::size_t, double> equal_areas(const Library& library, const std::string& element, std::size_t structure) {
+  std::map<std::size_t, double> out;
+  double sum = 0;
+  for (const Subshell& s : library.subshells) {
+    if (s.element != element) continue;
+    for (const Site& site : s.sites) {
+      if (site.structure != structure || out.contains(site.atom)) continue;
+      sum += out[site.atom] = edge_area(library, element, structure, site.atom);
+    }
+  }
+  for (auto& [atom, area] : out) area = area > 0 ? sum / static_cast<double>(out.size()) / area : 1.0;
+  return out;
+}
+
+}  // namespace
+
+std::optional<Specimen> structure_average(const Library& library, std::size_t structure, SiteScale scale) {
   const Structure& cell = library.structures[structure];
   Specimen out = empty_specimen(library);
   for (std::size_t s = 0; s < library.subshells.size(); ++s) {
@@ -74,11 +106,14 @@ std::optional<Specimen> structure_average(const Library& library, std::size_t st
     double covered = 0;  // atoms whose formal state was computed: they stand for the others
     for (const auto& [state, sites] : computed) covered += present[state];
     if (covered == 0) return std::nullopt;
+    std::map<std::size_t, double> scales;  // by atom
+    if (scale == SiteScale::equal_area) scales = equal_areas(library, subshell.element, structure);
     const double per_formula_unit = static_cast<double>(atoms) / static_cast<double>(cell.formula_units());
     for (std::size_t i = 0; i < subshell.sites.size(); ++i) {
       const Site& site = subshell.sites[i];
       if (site.structure != structure) continue;
-      const double share = present[site.formal_state] / covered / computed[site.formal_state];
+      double share = present[site.formal_state] / covered / computed[site.formal_state];
+      if (!scales.empty()) share *= scales.at(site.atom);
       if (share > 0) add_site(out, library, s, i, per_formula_unit * share);
     }
   }

@@ -33,7 +33,7 @@ std::string why_not_on_devices(const Model& model, const Image& image) {
 }
 
 void map_on_devices(const Image& image, const Model& model, std::span<const engine::BoosterRounds> boosters,
-                    const std::vector<TaskMaps>& tasks, std::span<const int> devices,
+                    const std::vector<TaskMaps>& tasks, const DomainMaps* domain, std::span<const int> devices,
                     std::span<const std::uint8_t> mask, const RunContext& context, std::size_t first_edge_map,
                     MapResult& result) {
   const engine::DeviceForest forest = engine::pack_device_forest(boosters, engine::Missing::never);
@@ -66,11 +66,14 @@ void map_on_devices(const Image& image, const Model& model, std::span<const engi
         in_parts(tile.values, [&](std::size_t first, std::size_t last) {
           std::vector<std::uint64_t> places;
           for (std::size_t i = first; i < last; ++i) places.push_back(pixel_of(tile.valid[i]));
+          const std::vector<float> snr =
+              snr_of(std::span(result.maps).subspan(first_edge_map), edges.edges.size(), places);
           std::size_t output = 0;
           for (const TaskMaps& task : tasks) {
-            task.fill(tile.margins + output * tile.stride + first, tile.stride, places, result.maps);
+            task.fill(tile.margins + output * tile.stride + first, tile.stride, places, snr, result.maps);
             output += task.booster().booster->output_count();
           }
+          if (domain != nullptr) domain->fill(tile.margins + output * tile.stride + first, tile.stride, places, snr, result.maps);
         });
       });
   result.seconds.features = features_seconds.value();

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <iterator>
 #include <limits>
+#include <optional>
 #include <set>
 
 #include "elver/error.hpp"
@@ -61,6 +62,19 @@ void fill_edges(const engine::TileOutcome& tile, std::uint64_t first_pixel, std:
   }
 }
 
+}  // namespace
+
+std::vector<float> snr_of(std::span<const Map> edge_maps, std::size_t edges, std::span<const std::uint64_t> pixels) {
+  std::vector<float> out;
+  out.reserve(edges * pixels.size());
+  for (const std::uint64_t pixel : pixels) {
+    for (std::size_t e = 0; e < edges; ++e) out.push_back(edge_maps[e * kMapsPerEdge + 2].values[pixel]);
+  }
+  return out;
+}
+
+namespace {
+
 /// Counts every pixel's status; says so where most pixels have no value.
 void count_status(MapResult& result) {
   for (const PixelStatus status : result.status) ++result.status_counts[static_cast<std::size_t>(status)];
@@ -84,6 +98,23 @@ void count_status(MapResult& result) {
              "and the counts",
              static_cast<unsigned long long>(lost), static_cast<unsigned long long>(tried),
              std::string(name_of(commonest)).c_str()));
+  }
+}
+
+/// Says how many pixels are unlike anything that the model was trained on.
+void note_domain(MapResult& result) {
+  std::uint64_t outside = 0, all = 0;
+  for (const Map& map : result.maps) {
+    if (map.name != "in_domain") continue;
+    for (const float value : map.values) {
+      all += std::isnan(value) ? 0 : 1;
+      outside += value == 0.0F ? 1 : 0;
+    }
+  }
+  if (20 * outside > all) {
+    result.notes.push_back(text("%llu of %llu pixels are unlike the spectra that the model was trained on (hatched in the "
+                                "pictures): do not trust their values",
+                                static_cast<unsigned long long>(outside), static_cast<unsigned long long>(all)));
   }
 }
 
@@ -116,18 +147,22 @@ MapResult map_image(const Image& image, const Model& model, std::span<const std:
   std::vector<TaskMaps> tasks;
   for (const Task& task : model.tasks)
     tasks.emplace_back(task, plan.feature_count(), pixels, result.maps, result.notes);
+  std::optional<DomainMaps> domain;
+  if (model.domain) domain.emplace(*model.domain, plan.feature_count(), pixels, result.maps);
   const std::size_t first_edge_map = result.maps.size();
   add_edge_maps(model, pixels, result.maps);
   check_names(result.maps);
 
   std::vector<engine::BoosterRounds> boosters;
   for (const TaskMaps& task : tasks) boosters.push_back(task.booster());
+  if (domain) boosters.push_back(domain->booster());
   const RunContext left = left_for_tiles(context, pixels, result.maps.size());
   const std::vector<int> devices = engine::devices_to_use(context, why_not_on_devices(model, image));
   if (!devices.empty()) {
     result.computed_on = engine::names_of(devices);
-    map_on_devices(image, model, boosters, tasks, devices, mask, left, first_edge_map, result);
+    map_on_devices(image, model, boosters, tasks, domain ? &*domain : nullptr, devices, mask, left, first_edge_map, result);
     count_status(result);
+    note_domain(result);
     result.seconds.total = total.seconds();
     return result;
   }
@@ -150,13 +185,20 @@ MapResult map_image(const Image& image, const Model& model, std::span<const std:
                   fill_edges(found, first, plan.edge_count(), std::span(result.maps).subspan(first_edge_map));
                   std::vector<std::uint64_t> valid;
                   for (const std::uint32_t p : found.valid) valid.push_back(first + p);
+                  const std::vector<float> snr =
+                      snr_of(std::span(result.maps).subspan(first_edge_map), plan.edge_count(), valid);
                   for (std::size_t t = 0; t < tasks.size(); ++t) {
-                    tasks[t].fill(found.margins.data() + forest.first_output(t) * count, count, valid, result.maps);
+                    tasks[t].fill(found.margins.data() + forest.first_output(t) * count, count, valid, snr, result.maps);
+                  }
+                  if (domain) {
+                    domain->fill(found.margins.data() + forest.first_output(tasks.size()) * count, count, valid, snr,
+                                 result.maps);
                   }
                   writing.add(watch.seconds());
                 });
 
   count_status(result);
+  note_domain(result);
   StageSeconds spent;
   for (const engine::TileWork& work : works) {
     spent.background += work.background_seconds();

@@ -86,18 +86,37 @@ TaskMaps::TaskMaps(const Task& task, std::size_t feature_count, std::uint64_t pi
           MapScale::probability);
     }
   }
+  trust_map_ = maps.size();
+  if (!task.trust) return;
+  if (kind_ == Kind::classes) {
+    add(task.name + "_set_size", "classes", title + ": classes that may be true", MapScale::linear).of_task = false;
+  } else if (!booster.is_classifier()) {
+    for (std::size_t i = 0; i < outputs_; ++i) {
+      add(task.name + numbered(i) + "_low", task.unit, title + ", lower end", MapScale::linear).of_task = false;
+      add(task.name + numbered(i) + "_high", task.unit, title + ", upper end", MapScale::linear).of_task = false;
+    }
+  }
 }
 
 void TaskMaps::fill(const float* margins, std::size_t stride, std::span<const std::uint64_t> pixels,
-                    std::vector<Map>& maps) const {
+                    std::span<const float> snr, std::vector<Map>& maps) const {
   const std::size_t rows = pixels.size();
   if (rows == 0) return;
   std::vector<float> values(rows * outputs_);
   for (std::size_t i = 0; i < outputs_; ++i) {
     for (std::size_t row = 0; row < rows; ++row) values[row * outputs_ + i] = margins[i * stride + row];
   }
-  task_.booster.transform(values, rows);
-  if (logit_) {
+  const Trust* const trust = task_.trust ? &*task_.trust : nullptr;
+  const bool calibrated = trust != nullptr && kind_ == Kind::values && task_.booster.is_classifier();
+  if (calibrated) {
+    for (float& value : values) {
+      const double margin = trust->slope * static_cast<double>(value) + trust->offset;
+      value = static_cast<float>(1.0 / (1.0 + std::exp(-margin)));
+    }
+  } else {
+    task_.booster.transform(values, rows);
+  }
+  if (logit_ && !calibrated) {
     for (float& value : values) value = 1.0F / (1.0F + std::exp(-value));
   }
   const std::size_t first = first_map_ + (kind_ == Kind::classes ? 1 : 0);
@@ -107,7 +126,42 @@ void TaskMaps::fill(const float* margins, std::size_t stride, std::span<const st
     if (kind_ == Kind::classes) {
       const auto most = static_cast<std::size_t>(std::max_element(output.begin(), output.end()) - output.begin());
       maps[first_map_].values[pixels[row]] = static_cast<float>(classes_[most]);
+      if (trust == nullptr) continue;
+      const auto in_set = std::ranges::count_if(
+          output, [&](float p) { return static_cast<double>(p) >= trust->least_probability || p == output[most]; });
+      maps[trust_map_].values[pixels[row]] = static_cast<float>(in_set);
+    } else if (trust != nullptr && !calibrated) {
+      const std::size_t edges = snr.size() / rows;
+      const double half = trust->quantile * std::sqrt(trust->error.at(snr.subspan(row * edges, edges)));
+      for (std::size_t i = 0; i < outputs_; ++i) {
+        maps[trust_map_ + 2 * i].values[pixels[row]] = static_cast<float>(static_cast<double>(output[i]) - half);
+        maps[trust_map_ + 2 * i + 1].values[pixels[row]] = static_cast<float>(static_cast<double>(output[i]) + half);
+      }
     }
+  }
+}
+
+DomainMaps::DomainMaps(const Domain& domain, std::size_t feature_count, std::uint64_t pixels, std::vector<Map>& maps)
+    : domain_(domain), bare_(Booster::bare(feature_count, domain.variance.size())), first_map_(maps.size()) {
+  if (domain.projections.feature_count() != feature_count) {
+    throw Error(ErrorKind::mismatch, "the model's domain",
+                text("it is of %zu features, the model's edges give %zu", domain.projections.feature_count(),
+                     feature_count));
+  }
+  maps.push_back({"domain_distance", "of the limit", {}, {}, "Distance to the training spectra", MapScale::linear, false});
+  maps.push_back({"in_domain", "", {}, {0, 1}, "Like the training spectra", MapScale::linear, true});
+  for (std::size_t m = first_map_; m < maps.size(); ++m)
+    maps[m].values.assign(pixels, std::numeric_limits<float>::quiet_NaN());
+}
+
+void DomainMaps::fill(const float* margins, std::size_t stride, std::span<const std::uint64_t> pixels,
+                      std::span<const float> snr, std::vector<Map>& maps) const {
+  for (std::size_t row = 0; row < pixels.size(); ++row) {
+    const std::size_t edges = snr.size() / pixels.size();
+    const double distance = domain_.distance({margins + row, domain_.variance.size() * stride - row}, stride,
+                                             snr.subspan(row * edges, edges));
+    maps[first_map_].values[pixels[row]] = static_cast<float>(distance);
+    maps[first_map_ + 1].values[pixels[row]] = distance <= 1 ? 1.0F : 0.0F;
   }
 }
 

@@ -19,11 +19,11 @@ class TaskMaps {
            std::vector<std::string>& notes);
 
   /// What of the task's booster is run.
-  engine::BoosterRounds booster() const { return {&task_.booster, rounds_}; }
+  engine::BoosterRounds booster() const { return {&task_.booster, rounds_, &task_.base}; }
 
-  /// From margins, [output][stride], to the values of `pixels`, each at its pixel's place. Tiles touch different pixels,
-  /// so it may run side by side.
-  void fill(const float* margins, std::size_t stride, std::span<const std::uint64_t> pixels,
+  /// From margins, [output][stride], to the values of `pixels`, each at its pixel's place, with intervals and sets where
+  /// the task has them; `snr` of the pixels, [row][edge]. Tiles touch different pixels, so it may run side by side.
+  void fill(const float* margins, std::size_t stride, std::span<const std::uint64_t> pixels, std::span<const float> snr,
             std::vector<Map>& maps) const;
 
  private:
@@ -34,7 +34,24 @@ class TaskMaps {
   std::size_t outputs_ = 1;
   std::size_t rounds_ = 0;     ///< 0: all
   std::size_t first_map_ = 0;  ///< in `maps`
+  std::size_t trust_map_ = 0;  ///< the first of them that says how far to trust the values
   std::vector<double> classes_;
+};
+
+/// The maps "domain_distance" and "in_domain" of a model that has a domain.
+class DomainMaps {
+ public:
+  DomainMaps(const Domain& domain, std::size_t feature_count, std::uint64_t pixels, std::vector<Map>& maps);
+  /// Its projections, as a booster without trees.
+  engine::BoosterRounds booster() const { return {&bare_, 0, &domain_.projections}; }
+  /// As TaskMaps::fill.
+  void fill(const float* margins, std::size_t stride, std::span<const std::uint64_t> pixels, std::span<const float> snr,
+            std::vector<Map>& maps) const;
+
+ private:
+  const Domain& domain_;
+  Booster bare_;
+  std::size_t first_map_ = 0;
 };
 
 }  // namespace elver

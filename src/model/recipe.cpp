@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <fstream>
 #include <sstream>
@@ -96,9 +97,76 @@ BackgroundOptions read_background(const JsonValue& value) {
   return options;
 }
 
+std::vector<float> read_floats(const JsonValue& object, const std::string& key) {
+  const std::vector<double> wide = object.at(key, "numbers").numbers("numbers");
+  return {wide.begin(), wide.end()};
+}
+
+LinearBase read_base(const JsonValue& value) {
+  value.object({"parts", "intercept", "weights"});
+  LinearBase out;
+  for (const double part : value.at("parts", "features of each edge").numbers("features of each edge"))
+    out.parts.push_back(static_cast<std::size_t>(std::clamp(part, 0.0, 1e9)));
+  out.intercept = read_floats(value, "intercept");
+  out.weights = read_floats(value, "weights");
+  return out;
+}
+
+NoiseVariance read_variance(const JsonValue& value) {
+  value.object({"constant", "per_edge"});
+  return {value.at("constant", "a variance").number("a variance"), value.at("per_edge", "numbers").numbers("numbers")};
+}
+
+Trust read_trust(const JsonValue& value) {
+  value.object({"coverage", "error", "quantile", "least_probability", "slope", "offset"});
+  Trust out;
+  out.coverage = value.at("coverage", "a share").number("a share");
+  if (value.has("error")) out.error = read_variance(value.at("error", ""));
+  const auto number = [&](const char* key, double& to) {
+    if (value.has(key)) to = value.at(key, "").number("a number");
+  };
+  number("quantile", out.quantile);
+  number("least_probability", out.least_probability);
+  number("slope", out.slope);
+  number("offset", out.offset);
+  return out;
+}
+
+Domain read_domain(const JsonValue& value) {
+  value.object({"share", "limit", "projections", "variance"});
+  Domain out;
+  out.share = value.at("share", "a share").number("a share");
+  out.limit = value.at("limit", "a number").number("a number");
+  out.projections = read_base(value.at("projections", "an object"));
+  for (const JsonValue& v : value.at("variance", "a list").list("a list")) out.variance.push_back(read_variance(v));
+  return out;
+}
+
+ordered_json json_of(const LinearBase& base) {
+  return {{"parts", base.parts}, {"intercept", base.intercept}, {"weights", base.weights}};
+}
+
+ordered_json json_of(const NoiseVariance& variance) {
+  return {{"constant", variance.constant}, {"per_edge", variance.per_edge}};
+}
+
+ordered_json json_of(const Trust& trust, const Task& task) {
+  ordered_json out{{"coverage", trust.coverage}};
+  if (!task.classes.empty()) {
+    out["least_probability"] = trust.least_probability;
+  } else if (task.booster.is_classifier()) {
+    out["slope"] = trust.slope;
+    out["offset"] = trust.offset;
+  } else {
+    out["error"] = json_of(trust.error);
+    out["quantile"] = trust.quantile;
+  }
+  return out;
+}
+
 Task read_task(const JsonValue& value, const std::function<Booster(const std::string&)>& load) {
   // The keys after "rounds" are what `elver model show --json` adds: told by the booster itself, so not read.
-  value.object({"name", "unit", "classes", "booster", "rounds", "sha256", "objective", "predicts", "feature_count",
+  value.object({"name", "unit", "classes", "booster", "rounds", "base", "trust", "sha256", "objective", "predicts", "feature_count",
                 "outputs", "trees", "rounds_in_booster", "rounds_used", "depth", "best_iteration", "xgboost_version"});
   Task task;
   task.name = value.at("name", "the task's name, for example \"li_content\"")
@@ -117,6 +185,8 @@ Task read_task(const JsonValue& value, const std::function<Booster(const std::st
     constexpr std::array<std::string_view, 2> kRounds{"all", "best"};
     task.best_rounds = word<int>(value.at("rounds", ""), kRounds) == 1;
   }
+  if (value.has("base")) task.base = read_base(value.at("base", ""));
+  if (value.has("trust")) task.trust = read_trust(value.at("trust", ""));
   return task;
 }
 
@@ -182,6 +252,8 @@ ordered_json recipe_json(const Model& model, const std::function<std::string(con
     if (!task.classes.empty()) entry["classes"] = plain_numbers(task.classes);
     entry["booster"] = booster(task);
     entry["rounds"] = task.best_rounds ? "best" : "all";
+    if (!task.base.empty()) entry["base"] = json_of(task.base);
+    if (task.trust) entry["trust"] = json_of(*task.trust, task);
     out["tasks"].push_back(std::move(entry));
   }
   if (!model.references.empty()) {
@@ -190,6 +262,14 @@ ordered_json recipe_json(const Model& model, const std::function<std::string(con
       out["references"].push_back(
           {{"edge", reference.edge}, {"energy_ev", reference.energy_ev}, {"intensity", reference.intensity}});
     }
+  }
+  if (model.domain) {
+    ordered_json variance = ordered_json::array();
+    for (const NoiseVariance& v : model.domain->variance) variance.push_back(json_of(v));
+    out["domain"] = {{"share", model.domain->share},
+                     {"limit", model.domain->limit},
+                     {"projections", json_of(model.domain->projections)},
+                     {"variance", variance}};
   }
   const nlohmann::json training = parse_json(model.training_json, "training facts of model " + model.name);
   if (!training.empty()) out["training"] = training;
@@ -201,7 +281,7 @@ Model read_recipe(std::string_view content, const std::string& where,
   const nlohmann::json json = parse_json(content, where);
   const JsonValue root(json, where);
   // The last three are what `elver model show --json` adds.
-  root.object({"name", "purpose", "edges", "features", "background", "tasks", "references", "training", "feature_count",
+  root.object({"name", "purpose", "edges", "features", "background", "tasks", "references", "domain", "training", "feature_count",
                "format_version", "sha256"});
   Model model;
   model.name = root.at("name", "the model's name").text("the model's name");
@@ -217,6 +297,7 @@ Model read_recipe(std::string_view content, const std::string& where,
       model.references.push_back(read_reference(reference));
     }
   }
+  if (root.has("domain")) model.domain = read_domain(root.at("domain", ""));
   if (root.has("training")) {
     const JsonValue training = root.at("training", "");
     if (!training.json().is_object()) training.must_be("an object of facts");

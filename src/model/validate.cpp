@@ -116,6 +116,50 @@ void check_task(const Model& model, const Task& task, const std::string& where) 
   }
 }
 
+void check_base(const Model& model, const LinearBase& base, std::size_t outputs, const std::string& what,
+                const std::string& where) {
+  std::vector<std::size_t> parts;
+  for (const Edge& edge : model.edges) parts.push_back(edge.grid.count);
+  if (base.parts != parts) refuse(where, what, "its parts are not the points of the model's grids: " + grids_of(model));
+  if (base.intercept.size() != outputs || base.weights.size() != outputs * model.feature_count()) {
+    refuse(where, what,
+           text("it has %zu intercepts and %zu weights for %zu outputs of %zu features", base.intercept.size(),
+                base.weights.size(), outputs, model.feature_count()));
+  }
+  const auto finite = [](float value) { return std::isfinite(value); };
+  if (!std::all_of(base.weights.begin(), base.weights.end(), finite) ||
+      !std::all_of(base.intercept.begin(), base.intercept.end(), finite))
+    refuse(where, what, "one of its numbers is not finite");
+}
+
+void check_variance(const Model& model, const NoiseVariance& variance, const std::string& what,
+                    const std::string& where) {
+  bool right = variance.per_edge.size() == model.edges.size() && variance.constant > 0 &&
+               std::isfinite(variance.constant);
+  for (const double value : variance.per_edge) right = right && value >= 0 && std::isfinite(value);
+  if (!right) refuse(where, what, "its variance must be above 0, with one number of 0 or more an edge");
+}
+
+void check_trust(const Model& model, const Task& task, const std::string& where) {
+  if (!task.base.empty())
+    check_base(model, task.base, task.booster.output_count(), "linear base of task " + task.name, where);
+  if (!task.trust) return;
+  const Trust& trust = *task.trust;
+  const std::string what = "trust of task " + task.name;
+  if (!(trust.coverage > 0 && trust.coverage < 1)) refuse(where, what, "its coverage is no share");
+  for (const double value : {trust.quantile, trust.least_probability, trust.slope, trust.offset}) {
+    if (!std::isfinite(value)) refuse(where, what, "one of its numbers is not finite");
+  }
+  if (!task.booster.is_classifier()) check_variance(model, trust.error, what, where);
+}
+
+void check_domain(const Model& model, const Domain& domain, const std::string& where) {
+  check_base(model, domain.projections, domain.variance.size(), "domain", where);
+  if (domain.variance.empty() || !(domain.limit > 0) || !std::isfinite(domain.limit))
+    refuse(where, "domain", "it has no projections, or no limit above 0");
+  for (const NoiseVariance& variance : domain.variance) check_variance(model, variance, "domain", where);
+}
+
 /// Every map of a run has its own name, whatever the tasks are called.
 void check_map_names(const Model& model, const std::string& where) {
   std::set<std::string> names;
@@ -124,6 +168,10 @@ void check_map_names(const Model& model, const std::string& where) {
       refuse(where, "map \"" + name + "\"", "two maps of the model would have this name", "Rename a task or an edge");
   };
   take("status");
+  if (model.domain) {
+    take("domain_distance");
+    take("in_domain");
+  }
   for (const Edge& edge : model.edges) {
     for (const char* const prefix : {"A_", "r_", "snr_"}) take(prefix + edge.name);
   }
@@ -136,6 +184,11 @@ void check_map_names(const Model& model, const std::string& where) {
       for (std::size_t i = 0; i < booster.output_count(); ++i) take(stem + text("_%zu", i));
     }
     for (const double value : task.classes) take("probability_" + task.name + text("_%g", value));
+    if (task.trust && !task.classes.empty()) take(task.name + "_set_size");
+    if (task.trust && !booster.is_classifier()) {
+      take(task.name + "_low");
+      take(task.name + "_high");
+    }
   }
 }
 
@@ -177,7 +230,11 @@ void validate(const Model& model, const std::string& where) {
   for (const Edge& edge : model.edges) check_edge(edge, where);
   check_features(model.features, where);
   check_background(model.background, where);
-  for (const Task& task : model.tasks) check_task(model, task, where);
+  for (const Task& task : model.tasks) {
+    check_task(model, task, where);
+    check_trust(model, task, where);
+  }
+  if (model.domain) check_domain(model, *model.domain, where);
   check_map_names(model, where);
   for (const ReferenceSpectrum& reference : model.references) check_reference(reference, where);
 }

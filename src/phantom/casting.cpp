@@ -42,11 +42,11 @@ struct Stock {
   bool held_out = true;
 };
 
-Stock collect(const Library& library, const train::Pool& pool, const std::vector<std::uint8_t>& allowed) {
+Stock collect(const Library& library, const train::Pool& pool, const std::vector<train::Side>& sides, bool all) {
   Stock out;
   for (std::size_t s = 0; s < library.structures.size(); ++s) {
     const Structure& cell = library.structures[s];
-    if (allowed[s] == 0 || !pool.averages[s] || cell.defect == DefectKind::antisite) continue;
+    if (!(all || sides[s] == train::Side::held_out) || !pool.averages[s] || cell.defect == DefectKind::antisite) continue;
     auto& kind = cell.defect == DefectKind::oxygen_vacancy ? out.vacancy : out.pristine;
     kind[cell.composition].push_back({cell.lithiation, s, *pool.averages[s]});
   }
@@ -61,7 +61,7 @@ Stock collect(const Library& library, const train::Pool& pool, const std::vector
     const Site& site = library.subshells[*oxygen].sites[i];
     const DefectKind defect = library.structures[site.structure].defect;
     const auto [li, ni, mn, co, o] = site.neighbours;
-    if (allowed[site.structure] == 0 || !pool.neighbourhoods[i]) continue;
+    if (!(all || sides[site.structure] == train::Side::held_out) || !pool.neighbourhoods[i]) continue;
     if (defect == DefectKind::pristine) {
       if (has_counts({li, ni, mn, co}))
         out.plain[{li, ni, mn, co}].push_back({site.structure, *pool.neighbourhoods[i]});
@@ -74,8 +74,9 @@ Stock collect(const Library& library, const train::Pool& pool, const std::vector
 
 /// Held-out structures, and for each kind that has none of them, all.
 Stock take_stock(const Library& library, const train::Pool& pool, std::uint64_t split_seed) {
-  Stock out = collect(library, pool, train::hold_out(library.structures, split_seed));
-  Stock all = collect(library, pool, std::vector<std::uint8_t>(library.structures.size(), 1));
+  const std::vector<train::Side> sides = train::hold_out(library.structures, split_seed);
+  Stock out = collect(library, pool, sides, false);
+  Stock all = collect(library, pool, sides, true);
   const auto fill = [&](auto& have, auto& could) {
     if (!have.empty() || could.empty()) return;
     have = could;

@@ -3,10 +3,10 @@
 #include <set>
 #include <vector>
 
+#include "elver/dataset.hpp"
 #include "elver/library.hpp"
 #include "elver/run_context.hpp"
 #include "phantom/scene.hpp"
-#include "train/tasks.hpp"
 
 namespace elver::phantom {
 

@@ -110,7 +110,7 @@ double draw_colour_bar(Canvas& canvas, double y, double width, const Scale& scal
 }  // namespace
 
 void draw_map(const Map& map, const std::vector<PixelStatus>& status, const Axis& row_axis, const Axis& column_axis,
-              const std::filesystem::path& png) {
+              const std::filesystem::path& png, std::span<const float> in_domain) {
   Canvas canvas;
   const Panel panel = panel_for(row_axis.size, column_axis.size, row_axis, column_axis);
   const std::string title = map.title.empty() ? map.name : map.title;
@@ -126,10 +126,13 @@ void draw_map(const Map& map, const std::vector<PixelStatus>& status, const Axis
         const float value = map.values[pixel];
         if (s == PixelStatus::masked) return kMasked;
         if (!std::isfinite(value)) return hatched(px, py);
+        if (!in_domain.empty() && in_domain[pixel] == 0 && hatched(px, py) == kHatch) return kPaper;
         return map.classes.empty() ? perceptual_at(scale.position(value))
                                    : class_colour(class_of(value), map.classes.size());
       });
   std::vector<Swatch> swatches = missing_swatches(status);
+  if (const auto outside = static_cast<std::uint64_t>(std::ranges::count(in_domain, 0.0F)); outside > 0)
+    swatches.push_back({kHatch, "hatched: unlike the training " + share(outside, status.size()), false, {kHatch, kPaper}});
   if (map.classes.empty()) {
     if (!scale.range.empty) y = draw_colour_bar(canvas, y, width, scale, map);
   } else {

@@ -39,7 +39,9 @@ void write_pictures(OutputSet& out, const Image& image, const MapResult& result,
   if (which == Pictures::none) return;
   const std::pair<Axis, Axis> axes = map_axes(image);
   std::vector<std::pair<const Map*, std::filesystem::path>> pictures;
+  std::span<const float> in_domain;
   for (const Map& map : result.maps) {
+    if (map.name == "in_domain") in_domain = map.values;
     if (which == Pictures::all || map.of_task) pictures.emplace_back(&map, out.stage(report::picture_name(map.name)));
   }
   pictures.emplace_back(nullptr, out.stage("status.png"));
@@ -48,7 +50,8 @@ void write_pictures(OutputSet& out, const Image& image, const MapResult& result,
       context.check_interrupt();
       const auto& [map, path] = pictures[i];
       if (map == nullptr) return draw_status(result.status, axes.first, axes.second, path);
-      draw_map(*map, result.status, axes.first, axes.second, path);
+      const bool marked = map->of_task && map->name != "in_domain";
+      draw_map(*map, result.status, axes.first, axes.second, path, marked ? in_domain : std::span<const float>());
     });
   });
 }

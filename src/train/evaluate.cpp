@@ -18,20 +18,35 @@ bool is_regression(const TaskSpec& task) { return task.classes.empty() && !task.
 
 }  // namespace
 
-Rows keep_whole(const std::vector<float>& features, const std::vector<Example>& examples, std::size_t width,
-                std::size_t tasks) {
+Rows keep_whole(const std::vector<float>& features, const std::vector<float>& snr,
+                const std::vector<Example>& examples, std::size_t tasks) {
   Rows out;
+  const std::size_t width = features.size() / std::max<std::size_t>(1, examples.size());
+  const std::size_t edges = snr.size() / std::max<std::size_t>(1, examples.size());
   out.labels.resize(tasks);
   for (std::size_t i = 0; i < examples.size(); ++i) {
     const auto row = features.begin() + static_cast<std::ptrdiff_t>(i * width);
     if (std::isnan(*row)) continue;  // a failed pixel's row is NaN throughout
     out.features.insert(out.features.end(), row, row + static_cast<std::ptrdiff_t>(width));
+    const auto ratios = snr.begin() + static_cast<std::ptrdiff_t>(i * edges);
+    out.snr.insert(out.snr.end(), ratios, ratios + static_cast<std::ptrdiff_t>(edges));
     out.weights.push_back(examples[i].weight);
     out.structures.push_back(examples[i].structure);
     for (std::size_t t = 0; t < tasks; ++t) out.labels[t].push_back(examples[i].labels[t]);
     ++out.count;
   }
   return out;
+}
+
+void append(Rows& rows, const Rows& more) {
+  const auto add = [](auto& to, const auto& from) { to.insert(to.end(), from.begin(), from.end()); };
+  rows.count += more.count;
+  add(rows.features, more.features);
+  add(rows.weights, more.weights);
+  add(rows.snr, more.snr);
+  add(rows.structures, more.structures);
+  rows.labels.resize(more.labels.size());
+  for (std::size_t t = 0; t < more.labels.size(); ++t) add(rows.labels[t], more.labels[t]);
 }
 
 Interval wilson(Share share) {
@@ -114,12 +129,11 @@ std::string measure_of(const TaskSpec& task) {
   return is_regression(task) ? "RMSE" : task.binary ? "balanced accuracy" : "accuracy";
 }
 
-Figure figure(const TaskSpec& task, const Booster& booster, const Rows& rows, std::size_t task_index,
-              std::uint64_t seed) {
+Figure figure(const TaskSpec& task, const Booster& booster, std::span<const float> margins, const Rows& rows,
+              std::size_t task_index, std::uint64_t seed) {
   const std::vector<float>& labels = rows.labels[task_index];
   const std::size_t outputs = booster.output_count();
-  std::vector<float> values(rows.count * outputs);
-  booster.margins(rows.features, rows.count, values);
+  std::vector<float> values(margins.begin(), margins.end());
   booster.transform(values, rows.count);
   std::array<double, 2> right{}, count{};  // of the two sides; other tasks use the first
   std::array<std::set<std::size_t>, 2> structures;

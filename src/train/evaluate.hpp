@@ -1,10 +1,11 @@
 #pragma once
 #include <cstdint>
+#include <span>
 #include <vector>
 
+#include "elver/dataset.hpp"
 #include "elver/forest.hpp"
 #include "elver/train.hpp"
-#include "train/tasks.hpp"
 
 namespace elver::train {
 
@@ -12,12 +13,15 @@ namespace elver::train {
 struct Rows {
   std::size_t count = 0;
   std::vector<float> features, weights;
+  std::vector<float> snr;  ///< [row][edge]
   std::vector<std::size_t> structures;
   std::vector<std::vector<float>> labels;  ///< [task of the group][row]
 };
 /// Leaves out the examples whose pixel failed: their features are NaN throughout.
-Rows keep_whole(const std::vector<float>& features, const std::vector<Example>& examples, std::size_t width,
-                std::size_t tasks);
+Rows keep_whole(const std::vector<float>& features, const std::vector<float>& snr,
+                const std::vector<Example>& examples, std::size_t tasks);
+/// Adds the rows of another set.
+void append(Rows& rows, const Rows& more);
 
 /// The share of right answers, and of how many independent trials.
 struct Share {
@@ -37,12 +41,12 @@ Interval bootstrap_rms(const std::vector<double>& squares, const std::vector<std
                        std::uint64_t seed);
 
 std::string measure_of(const TaskSpec& task);
-/// What a booster is worth on rows that it never saw: RMSE; or the share of rows whose most probable class is the true
+/// What margins, [row][output], are worth on rows that their booster never saw: RMSE; or the share of rows whose most probable class is the true
 /// one; or, of a binary task, the mean of the two sides' shares, so that it does not matter how many specimens a side
 /// has. Sites of one structure, and one specimen through several instruments, are not independent: a structure is one
 /// trial in the interval.
-Figure figure(const TaskSpec& task, const Booster& booster, const Rows& rows, std::size_t task_index,
-              std::uint64_t seed);
+Figure figure(const TaskSpec& task, const Booster& booster, std::span<const float> margins, const Rows& rows,
+              std::size_t task_index, std::uint64_t seed);
 /// What `figure` gives to who always answers the mean of the held-out labels, or their commonest class.
 double guess(const TaskSpec& task, const std::vector<Example>& held_out, std::size_t task_index);
 

@@ -1,5 +1,3 @@
-#include "train/tasks.hpp"
-
 #include <algorithm>
 #include <cmath>
 #include <map>
@@ -8,6 +6,7 @@
 #include <set>
 #include <tuple>
 
+#include "elver/dataset.hpp"
 #include "train/random.hpp"
 
 namespace elver::train {
@@ -73,9 +72,12 @@ struct Sides {
   std::vector<Candidate> training, held_out;
 };
 
-Sides split(const std::vector<Candidate>& all, const std::vector<std::uint8_t>& held_out) {
+Sides split(const std::vector<Candidate>& all, const std::vector<Side>& sides) {
   Sides out;
-  for (const Candidate& c : all) (held_out[c.structure] != 0 ? out.held_out : out.training).push_back(c);
+  for (const Candidate& c : all) {
+    if (sides[c.structure] == Side::training) out.training.push_back(c);
+    if (sides[c.structure] == Side::held_out) out.held_out.push_back(c);
+  }
   return out;
 }
 
@@ -91,7 +93,7 @@ std::vector<Example> singles(const std::vector<Candidate>& candidates) {
   return out;
 }
 
-TaskGroup li_content(const Library& library, const Pool& pool, const std::vector<std::uint8_t>& held_out,
+TaskGroup li_content(const Library& library, const Pool& pool, const std::vector<Side>& sides,
                      std::size_t samples, Random& random) {
   std::vector<Candidate> all;
   for (std::size_t s = 0; s < library.structures.size(); ++s) {
@@ -99,18 +101,18 @@ TaskGroup li_content(const Library& library, const Pool& pool, const std::vector
     if (!pool.averages[s] || cell.defect == DefectKind::antisite) continue;
     all.push_back({*pool.averages[s], s, {static_cast<float>(cell.lithiation)}, 1.0F, cell.composition});
   }
-  const Sides sides = split(all, held_out);
+  const Sides split_up = split(all, sides);
   TaskGroup out{"li_content",
                 {{"li_content", "Li per formula unit", {}, false}},
                 {},
-                singles(sides.held_out),
-                structures_of(sides.training),
-                structures_of(sides.held_out)};
-  if (!sides.training.empty()) out.training = draw(sides.training, samples, kMixtures, 4, random);
+                singles(split_up.held_out),
+                structures_of(split_up.training),
+                structures_of(split_up.held_out)};
+  if (!split_up.training.empty()) out.training = draw(split_up.training, samples, kMixtures, 4, random);
   return out;
 }
 
-TaskGroup local_counts(const Library& library, const Pool& pool, const std::vector<std::uint8_t>& held_out,
+TaskGroup local_counts(const Library& library, const Pool& pool, const std::vector<Side>& sides,
                        std::size_t samples, Random& random) {
   std::vector<Candidate> all;
   const std::optional<std::size_t> oxygen = library.find("O_K");
@@ -126,20 +128,21 @@ TaskGroup local_counts(const Library& library, const Pool& pool, const std::vect
                    1.0F,
                    counts});
   }
-  const Sides sides = split(all, held_out);
+  const Sides split_up = split(all, sides);
   TaskGroup out{
-      "local_counts", {}, {}, singles(sides.held_out), structures_of(sides.training), structures_of(sides.held_out)};
+      "local_counts", {}, {}, singles(split_up.held_out), structures_of(split_up.training), structures_of(split_up.held_out)};
   for (const char* element : {"Li", "Ni", "Mn", "Co"}) {
     out.tasks.push_back({std::string("count_") + element, "atoms within 0.3 nm", {0, 1, 2, 3}, false});
   }
-  if (!sides.training.empty()) out.training = draw(sides.training, samples, 0.5, 2, random);
+  if (!split_up.training.empty()) out.training = draw(split_up.training, samples, 0.5, 2, random);
   return out;
 }
 
 /// Both sides drawn equally often; a side's weights are scaled to the same sum.
-TaskGroup binary(const std::string& name, const std::vector<Candidate>& all, const std::vector<std::uint8_t>& held_out,
+TaskGroup binary(const std::string& name, const std::vector<Candidate>& all, const std::vector<Side>& sides,
                  std::size_t samples, Random& random) {
-  const Sides sides = split(all, held_out);
+  const Sides split_up = split(all, sides);
+  const bool any_held_out = std::ranges::find(sides, Side::held_out) != sides.end();
   TaskGroup out{name, {{name, "probability", {}, true}}, {}, {}, 0, 0};
   for (const float label : {0.0F, 1.0F}) {
     const auto of_label = [&](const std::vector<Candidate>& from, float least) {
@@ -149,9 +152,9 @@ TaskGroup binary(const std::string& name, const std::vector<Candidate>& all, con
       }
       return chosen;
     };
-    const std::vector<Candidate> training = of_label(sides.training, 0.0F);
-    const std::vector<Candidate> test = of_label(sides.held_out, 1.0F);
-    if (training.empty() || test.empty()) return {};
+    const std::vector<Candidate> training = of_label(split_up.training, 0.0F);
+    const std::vector<Candidate> test = of_label(split_up.held_out, 1.0F);
+    if (training.empty() || (test.empty() && any_held_out)) return {};
     std::vector<Example> examples = draw(training, samples / 2, kMixtures, 4, random);
     double total = 0;
     for (const Example& e : examples) total += static_cast<double>(e.weight);
@@ -165,7 +168,7 @@ TaskGroup binary(const std::string& name, const std::vector<Candidate>& all, con
   return out;
 }
 
-TaskGroup oxygen_vacancy(const Library& library, const Pool& pool, const std::vector<std::uint8_t>& held_out,
+TaskGroup oxygen_vacancy(const Library& library, const Pool& pool, const std::vector<Side>& sides,
                          std::size_t samples, Random& random) {
   double most_li = -1;
   for (const Structure& cell : library.structures) {
@@ -185,10 +188,10 @@ TaskGroup oxygen_vacancy(const Library& library, const Pool& pool, const std::ve
                                        : typical ? "P"
                                                  : "H")});
   }
-  return binary("oxygen_vacancy", all, held_out, samples, random);
+  return binary("oxygen_vacancy", all, sides, samples, random);
 }
 
-TaskGroup antisite(const Library& library, const Pool& pool, const std::vector<std::uint8_t>& held_out,
+TaskGroup antisite(const Library& library, const Pool& pool, const std::vector<Side>& sides,
                    std::size_t samples, Random& random) {
   std::vector<Candidate> all;
   const auto add = [&](std::size_t specimen, std::size_t structure, const char* scale) {
@@ -216,15 +219,18 @@ TaskGroup antisite(const Library& library, const Pool& pool, const std::vector<s
   for (std::size_t s = 0; s < library.structures.size(); ++s) {
     if (pool.averages[s] && library.structures[s].defect == DefectKind::pristine) add(*pool.averages[s], s, "cell");
   }
-  return binary("antisite", all, held_out, samples, random);
+  return binary("antisite", all, sides, samples, random);
 }
 
 }  // namespace
 
-std::vector<std::uint8_t> hold_out(const std::vector<Structure>& structures, std::uint64_t seed) {
-  const std::vector<std::size_t> classes = symmetry_classes(structures);
+namespace {
+
+/// Classes of symmetry copies in an order that deals every kind, composition and lithiation out evenly.
+std::vector<std::size_t> dealing_order(const std::vector<Structure>& structures,
+                                       const std::vector<std::size_t>& classes, std::uint64_t seed) {
   using Key = std::tuple<int, std::string, double, double>;
-  std::map<std::size_t, Key> keys;  // by class, so that copies stay together; the double shuffles within a kind
+  std::map<std::size_t, Key> keys;  // by class, so that copies stay together; the last double shuffles within a kind
   Random random(seed);
   for (std::size_t s = 0; s < structures.size(); ++s) {
     const Structure& cell = structures[s];
@@ -235,14 +241,34 @@ std::vector<std::uint8_t> hold_out(const std::vector<Structure>& structures, std
   std::vector<std::pair<Key, std::size_t>> order;
   for (const auto& [group, key] : keys) order.emplace_back(key, group);
   std::sort(order.begin(), order.end());
-  std::set<std::size_t> out_of;
-  for (std::size_t i = 1; i < order.size(); i += 4) out_of.insert(order[i].second);
-  std::vector<std::uint8_t> held(structures.size());
-  for (std::size_t s = 0; s < structures.size(); ++s) held[s] = out_of.contains(classes[s]) ? 1 : 0;
-  return held;
+  std::vector<std::size_t> out;
+  for (const auto& [key, group] : order) out.push_back(group);
+  return out;
 }
 
-Pool make_pool(const Library& library) {
+}  // namespace
+
+std::vector<Side> hold_out(const std::vector<Structure>& structures, std::uint64_t seed, std::size_t one_in) {
+  const std::vector<std::size_t> classes = symmetry_classes(structures);
+  const std::vector<std::size_t> order = dealing_order(structures, classes, seed);
+  std::set<std::size_t> out_of;
+  for (std::size_t i = 1; one_in > 0 && i < order.size(); i += one_in) out_of.insert(order[i]);
+  std::vector<Side> out;
+  for (const std::size_t group : classes) out.push_back(out_of.contains(group) ? Side::held_out : Side::training);
+  return out;
+}
+
+std::vector<std::size_t> deal_folds(const std::vector<Structure>& structures, std::size_t folds, std::uint64_t seed) {
+  const std::vector<std::size_t> classes = symmetry_classes(structures);
+  std::map<std::size_t, std::size_t> fold;
+  std::size_t next = 0;
+  for (const std::size_t group : dealing_order(structures, classes, seed)) fold[group] = next++ % folds;
+  std::vector<std::size_t> out;
+  for (const std::size_t group : classes) out.push_back(fold.at(group));
+  return out;
+}
+
+Pool make_pool(const Library& library, SiteScale scale) {
   Pool out;
   const auto keep = [&](std::optional<Specimen> specimen) -> std::optional<std::size_t> {
     if (!specimen) return std::nullopt;
@@ -250,21 +276,22 @@ Pool make_pool(const Library& library) {
     return out.specimens.size() - 1;
   };
   for (std::size_t s = 0; s < library.structures.size(); ++s)
-    out.averages.push_back(keep(structure_average(library, s)));
+    out.averages.push_back(keep(structure_average(library, s, scale)));
   const std::optional<std::size_t> oxygen = library.find("O_K");
   const std::size_t sites = oxygen ? library.subshells[*oxygen].sites.size() : 0;
   for (std::size_t i = 0; i < sites; ++i) out.neighbourhoods.push_back(keep(neighbourhood(library, i)));
   return out;
 }
 
-std::vector<TaskGroup> make_tasks(const Library& library, const Pool& pool, const std::vector<std::uint8_t>& held_out,
+std::vector<TaskGroup> make_tasks(const Library& library, const Pool& pool, const std::vector<Side>& sides,
                                   std::size_t samples, std::uint64_t seed) {
   std::vector<TaskGroup> out;
+  const bool any_held_out = std::ranges::find(sides, Side::held_out) != sides.end();
   std::uint64_t stream = 0;
   for (const auto make : {li_content, local_counts, oxygen_vacancy, antisite}) {
     Random random = random_stream(seed, 3, stream++);
-    TaskGroup group = make(library, pool, held_out, samples, random);
-    if (!group.training.empty() && !group.held_out.empty()) out.push_back(std::move(group));
+    TaskGroup group = make(library, pool, sides, samples, random);
+    if (!group.training.empty() && (!group.held_out.empty() || !any_held_out)) out.push_back(std::move(group));
   }
   return out;
 }

@@ -1,20 +1,18 @@
 #include "elver/train.hpp"
 
-#include <oneapi/tbb/parallel_for.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <map>
-#include <mutex>
 #include <nlohmann/json.hpp>
 
+#include "elver/dataset.hpp"
 #include "elver/error.hpp"
 #include "library/instrument.hpp"
-#include "train/dataset.hpp"
 #include "train/evaluate.hpp"
+#include "train/task_training.hpp"
+#include "train/trust.hpp"
+#include "train/views.hpp"
 #include "train/xgboost_api.hpp"
-#include "types/arena.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -24,42 +22,6 @@ using namespace train;
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-constexpr std::array<double, 4> kDoses{0, 10'000, 1'000, 100};  ///< counts/channel before O K; 0: no noise
-
-std::size_t rounds_of(const TaskSpec& task, const TrainOptions& options) {
-  return task.classes.empty() ? options.rounds : std::max<std::size_t>(1, options.rounds / 2);
-}
-
-/// One booster, on one thread: the same bits however many tasks are trained beside it.
-Booster fit(const TaskSpec& task, const Rows& rows, std::size_t width, std::size_t t, const TrainOptions& options,
-            const std::function<void()>& after_round) {
-  xgboost::DMatrix data(rows.features, rows.count, width);
-  data.set_labels(rows.labels[t]);
-  data.set_weights(rows.weights);
-  const xgboost::DMatrix* const cached = &data;
-  xgboost::XgbBooster booster(std::span(&cached, 1));
-  const bool several = !task.classes.empty();
-  booster.set("objective", several ? "multi:softprob" : task.binary ? "binary:logistic" : "reg:squarederror");
-  if (several) booster.set("num_class", std::to_string(task.classes.size()));
-  booster.set("tree_method", "hist");
-  booster.set("max_bin", "128");
-  booster.set("max_depth",
-              std::to_string(several ? std::max<std::size_t>(2, options.max_depth) - 1 : options.max_depth));
-  booster.set("learning_rate", text("%.9g", options.learning_rate));
-  booster.set("min_child_weight", "5");
-  booster.set("subsample", "0.8");
-  booster.set("colsample_bytree", "0.2");
-  booster.set("reg_lambda", "1");
-  booster.set("nthread", "1");
-  booster.set("seed", std::to_string(options.seed % 0x7fffffffU));
-  const std::size_t rounds = rounds_of(task, options);
-  for (std::size_t r = 0; r < rounds; ++r) {
-    booster.update(static_cast<int>(r), data);
-    after_round();
-  }
-  return Booster::parse(booster.save("ubj"), task.name);
-}
 
 /// Features of all groups are held at once, those of one group twice, and XGBoost keeps about as much again.
 void check_memory(std::size_t features, const RunContext& context) {
@@ -73,35 +35,52 @@ void check_memory(std::size_t features, const RunContext& context) {
 
 double rounded(double value) { return std::round(value * 1e4) / 1e4; }
 
-std::string facts(const Library& library, const TrainOptions& options, const TrainReport& report,
-                  const std::vector<std::uint8_t>& held_out) {
-  const InstrumentRange range;
-  nlohmann::ordered_json scores = nlohmann::ordered_json::array();
-  for (const TaskScore& s : report.scores) {
-    nlohmann::ordered_json values = nlohmann::ordered_json::array();
-    nlohmann::ordered_json intervals = nlohmann::ordered_json::array(), spectra = intervals;
-    for (const Figure& f : s.figures) {
-      values.push_back(rounded(f.value));
-      intervals.push_back({rounded(f.interval.low), rounded(f.interval.high)});
-      spectra.push_back(f.spectra);
-    }
-    scores.push_back({{"task", s.task},
-                      {"measure", s.measure},
-                      {"held_out", values},
-                      {"interval_95", intervals},
-                      {"held_out_spectra", spectra},
-                      {"guess", rounded(s.guess)},
-                      {"training_structures", s.training_structures},
-                      {"training_spectra", s.training_spectra},
-                      {"held_out_structures", s.held_out_structures},
-                      {"held_out_specimens", s.held_out_specimens}});
+nlohmann::ordered_json json_of(const std::vector<Figure>& figures) {
+  nlohmann::ordered_json values = nlohmann::ordered_json::array(), intervals = values, spectra = values;
+  for (const Figure& f : figures) {
+    values.push_back(rounded(f.value));
+    intervals.push_back({rounded(f.interval.low), rounded(f.interval.high)});
+    spectra.push_back(f.spectra);
   }
+  return {{"values", values}, {"interval_95", intervals}, {"spectra", spectra}};
+}
+
+nlohmann::ordered_json json_of(const TaskScore& s) {
+  nlohmann::ordered_json contenders = nlohmann::ordered_json::array();
+  for (const Contender& c : s.contenders)
+    contenders.push_back({{"name", c.name}, {"loss", rounded(c.loss)}, {"cross_validated", json_of(c.figures)}});
+  nlohmann::ordered_json out{{"task", s.task},
+                             {"measure", s.measure},
+                             {"guess", rounded(s.guess)},
+                             {"kept", s.kept},
+                             {"settings", s.settings},
+                             {"training_structures", s.training_structures},
+                             {"training_spectra", s.training_spectra},
+                             {"fold_structures", s.fold_structures},
+                             {"held_out_structures", s.held_out_structures},
+                             {"held_out_specimens", s.held_out_specimens},
+                             {"contenders", contenders}};
+  if (!s.figures.empty()) out["held_out"] = json_of(s.figures);
+  if (!s.coverage.empty()) out["held_out_coverage"] = json_of(s.coverage);
+  return out;
+}
+
+std::string facts(const Library& library, const TrainOptions& options, const TrainReport& report,
+                  const std::vector<Side>& sides) {
+  const InstrumentRange range;
+  nlohmann::ordered_json scores = nlohmann::ordered_json::array(), held_out = scores, inside = scores;
+  for (const TaskScore& s : report.scores) scores.push_back(json_of(s));
+  for (std::size_t s = 0; s < sides.size(); ++s) {
+    if (sides[s] == Side::held_out) held_out.push_back(library.structures[s].id);
+  }
+  for (const double share : report.inside) inside.push_back(rounded(share));
   const nlohmann::ordered_json out{
       {"library", {{"title", library.title}, {"sha256", library.sha256}, {"structures", library.structures.size()}}},
       {"split",
        {{"by", "structure, symmetry copies together"},
-        {"held_out_structures", std::count(held_out.begin(), held_out.end(), 1)},
-        {"model_trained_on", "the other structures only, so that the figures are those of this model"}}},
+        {"held_out", held_out},
+        {"model_trained_on", "the structures that are not held out"},
+        {"folds", options.folds}}},
       {"spectra",
        {{"fwhm_ev", {range.fwhm_low_ev, range.fwhm_high_ev}},
         {"shift_sigma_ev", range.shift_sigma_ev},
@@ -113,11 +92,11 @@ std::string facts(const Library& library, const TrainOptions& options, const Tra
         {"thickness", {range.thickness_low, range.thickness_high}},
         {"counts_per_channel", {range.dose_low, range.dose_high}},
         {"noise", "Poisson"}}},
-      {"boosters",
-       {{"rounds", options.rounds},
-        {"max_depth", options.max_depth},
-        {"learning_rate", options.learning_rate},
+      {"search",
+       {{"evaluations", options.evaluations},
+        {"rounds", options.rounds},
         {"samples", options.samples},
+        {"samples_a_fold", options.search_samples},
         {"seed", options.seed},
         {"xgboost", text("%d.%d.%d", xgboost::library().version[0], xgboost::library().version[1],
                          xgboost::library().version[2])}}},
@@ -132,122 +111,195 @@ std::string facts(const Library& library, const TrainOptions& options, const Tra
          "and are not in the figure"},
         {"antisite",
          "neighbourhoods of 0.3 nm that hold an antisite, against neighbourhoods and averages of pristine structures; "
-         "those "
-         "below 0.8 Li weigh a quarter and are not in the figure"}}},
-      {"doses", {{"unit", "counts per channel just before O K; 0 is without noise"}, {"values", report.doses}}},
+         "those below 0.8 Li weigh a quarter and are not in the figure"}}},
+      {"views",
+       {{"names", report.views},
+        {"clean", "one instrument: 0.8 eV, aligned, thin, no noise"},
+        {"no noise", "random instruments"},
+        {"numbers", "counts per channel just before O K, random instruments"},
+        {"foreign", "2.0 to 2.6 eV, t/lambda 0.8 to 1.2, shifts of 0.4 eV: not trained on"}}},
       {"intervals",
-       "95 %; a held-out structure is one trial: Wilson's for accuracies, Newcombe's of both sides for balanced ones, "
-       "studentised bootstrap of 1000 draws of structures for RMSE"},
-      {"held_out", scores}};
+       "95 %; a structure is one trial: Wilson's for accuracies and coverage, Newcombe's of both sides for balanced "
+       "accuracies, studentised bootstrap of 1000 draws of structures for RMSE"},
+      {"in_domain", inside},
+      {"scores", scores}};
   return out.dump();
+}
+
+/// What a journal must agree with for its trials to be taken.
+std::string fingerprint(const Library& library, const TrainOptions& options) {
+  return text("elver search 1 %s %zu seed %llu folds %zu hold-out %zu samples %zu draws %zu rounds %zu",
+              library.sha256.c_str(), library.structures.size(), static_cast<unsigned long long>(options.seed),
+              options.folds, options.hold_out, options.search_samples, options.draws, options.rounds);
+}
+
+/// Simulates specimens and keeps what a background could be fitted to.
+class Simulator {
+ public:
+  Simulator(const Model& skeleton, const Library& library, const Pool& pool, const RunContext& context)
+      : skeleton_(skeleton), library_(library), pool_(pool), context_(context) {}
+  Rows rows(const std::vector<Example>& examples, std::size_t tasks, const Exposure& exposure, std::uint64_t seed,
+            const std::string& stage) const {
+    std::vector<float> snr;
+    const std::vector<float> features =
+        simulate_features(skeleton_, library_, pool_, examples, exposure, seed, context_, stage, &snr);
+    return keep_whole(features, snr, examples, tasks);
+  }
+
+ private:
+  const Model& skeleton_;
+  const Library& library_;
+  const Pool& pool_;
+  const RunContext& context_;
+};
+
+std::vector<Example> repeated(const std::vector<Example>& examples, std::size_t times) {
+  std::vector<Example> out;
+  for (std::size_t i = 0; i < times; ++i) out.insert(out.end(), examples.begin(), examples.end());
+  return out;
+}
+
+std::vector<std::size_t> parts_of(const Model& model) {
+  std::vector<std::size_t> out;
+  for (const Edge& edge : model.edges) out.push_back(edge.grid.count);
+  return out;
+}
+
+bool wanted(const TaskSpec& task, const TrainOptions& options) {
+  return options.tasks.empty() || std::ranges::find(options.tasks, task.name) != options.tasks.end();
+}
+
+/// Everything of one group: its folds, each with training spectra of its own, and the held-out structures.
+GroupData gather(const TaskGroup& group, std::size_t g, const std::vector<Side>& sides,
+                 const std::vector<std::size_t>& fold_of, const Library& library, const Pool& pool,
+                 const Simulator& simulator, const std::vector<std::size_t>& parts, const TrainOptions& options) {
+  GroupData out;
+  out.group = group;
+  const std::size_t tasks = group.tasks.size();
+  out.training = simulator.rows(group.training, tasks, {}, options.seed + g, "simulating " + group.name);
+  out.fit = std::make_shared<LinearFit>(out.training.features, out.training.weights, parts);
+  const std::vector<View> views = standard_views();
+  const std::size_t draws = std::max<std::size_t>(1, options.draws / 2);
+  for (std::size_t f = 0; f < options.folds; ++f) {
+    std::vector<Side> split;
+    for (std::size_t s = 0; s < sides.size(); ++s) {
+      split.push_back(sides[s] != Side::training ? Side::left_out : fold_of[s] == f ? Side::held_out : Side::training);
+    }
+    for (const TaskGroup& part : make_tasks(library, pool, split, options.search_samples, options.seed + 100 * (f + 1))) {
+      if (part.name != group.name) continue;
+      const std::uint64_t seed = options.seed + 1000 * (f + 1) + g;
+      const std::string stage = text("simulating %s, fold %zu", group.name.c_str(), f + 1);
+      const std::vector<Example> unseen = repeated(part.held_out, draws);
+      Fold fold{simulator.rows(part.training, tasks, {}, seed, stage), simulator.rows(unseen, tasks, {}, ~seed, stage),
+                nullptr};
+      if (fold.training.count == 0 || fold.unseen.count == 0) continue;
+      fold.fit = std::make_shared<LinearFit>(fold.training.features, fold.training.weights, parts);
+      out.folds.push_back(std::move(fold));
+      out.seen.emplace_back();
+      for (const View& view : views) out.seen.back().push_back(simulator.rows(unseen, tasks, view.exposure, ~seed, stage));
+    }
+  }
+  if (group.held_out.empty()) return out;
+  const std::vector<Example> held_out = repeated(group.held_out, options.draws);
+  for (const View& view : views)
+    out.held_out.push_back(simulator.rows(held_out, tasks, view.exposure, ~options.seed - g, "testing " + group.name));
+  return out;
+}
+
+/// The domain of all groups together.
+Domain domain_of(const std::vector<GroupData>& groups, const std::vector<std::size_t>& parts, std::uint64_t seed) {
+  constexpr std::size_t kEnough = 4000;
+  Rows training;
+  std::vector<const Rows*> unseen;
+  const std::size_t width = groups[0].training.features.size() / groups[0].training.count;
+  for (const GroupData& data : groups) {
+    for (const Fold& fold : data.folds) unseen.push_back(&fold.unseen);
+    const std::size_t count = std::min(data.training.count, kEnough / groups.size());
+    training.features.insert(training.features.end(), data.training.features.begin(),
+                             data.training.features.begin() + static_cast<std::ptrdiff_t>(count * width));
+    training.weights.insert(training.weights.end(), count, 1.0F);
+  }
+  return fit_domain(LinearFit(training.features, training.weights, parts), unseen, seed);
 }
 
 }  // namespace
 
 TrainedModel train_model(const Library& library, const TrainOptions& options, const RunContext& context) {
   static_cast<void>(xgboost::functions());  // says at once when there is nothing to train with
+  if (options.folds < 2) throw Error(ErrorKind::usage, "folds", "there must be two at least");
   Clock::time_point start = Clock::now();
   TrainedModel out;
   TrainReport& report = out.report;
-  report.doses.assign(kDoses.begin(), kDoses.end());
+  for (const View& view : standard_views()) report.views.push_back(view.name);
   out.model = make_skeleton(library, options.name);
   const Pool pool = make_pool(library);
-  const std::vector<std::uint8_t> held_out = hold_out(library.structures, options.seed);
-  const std::vector<TaskGroup> groups = make_tasks(library, pool, held_out, options.samples, options.seed);
+  const std::vector<Side> sides = hold_out(library.structures, options.seed, options.hold_out);
+  const std::vector<std::size_t> fold_of = deal_folds(library.structures, options.folds, options.seed);
+  std::vector<TaskGroup> groups = make_tasks(library, pool, sides, options.samples, options.seed);
+  std::erase_if(groups, [&](const TaskGroup& group) {
+    return std::ranges::none_of(group.tasks, [&](const TaskSpec& task) { return wanted(task, options); });
+  });
   if (groups.empty()) {
     throw Error(ErrorKind::input, "library",
                 text("its %zu structures do not suffice for any task", library.structures.size()));
   }
-  const std::size_t width = out.model.feature_count();
-  check_memory(groups.size() * options.samples * width, context);
+  check_memory(groups.size() * (options.samples + 2 * options.folds * options.search_samples) * out.model.feature_count(),
+               context);
+  Journal journal(options.journal, fingerprint(library, options));
+  if (journal.found() > 0)
+    report.notes.push_back(text("%zu trials of an earlier search are taken from its journal", journal.found()));
 
-  std::vector<Rows> training;
-  struct Job {
-    std::size_t group, task;
-    Booster booster;
-  };
-  std::vector<Job> jobs;
-  std::size_t total_rounds = 0;
+  const std::vector<std::size_t> parts = parts_of(out.model);
+  const Simulator simulator(out.model, library, pool, context);
+  std::vector<GroupData> data;
   for (std::size_t g = 0; g < groups.size(); ++g) {
-    const TaskGroup& group = groups[g];
-    const std::vector<float> features = simulate_features(out.model, library, pool, group.training, {},
-                                                          options.seed + g, context, "simulating " + group.name);
-    training.push_back(keep_whole(features, group.training, width, group.tasks.size()));
-    if (training.back().count < group.training.size()) {
-      report.notes.push_back(text("%s: %zu of %zu training spectra were left out, too noisy for a background fit",
-                                  group.name.c_str(), group.training.size() - training.back().count,
-                                  group.training.size()));
+    data.push_back(gather(groups[g], g, sides, fold_of, library, pool, simulator, parts, options));
+    GroupData& last = data.back();
+    if (last.folds.size() >= 2) {
+      if (const std::size_t lost = groups[g].training.size() - last.training.count; lost > 0) {
+        report.notes.push_back(text("%s: %zu of %zu training spectra were left out, too noisy for a background fit",
+                                    groups[g].name.c_str(), lost, groups[g].training.size()));
+      }
+      continue;
     }
-    for (std::size_t t = 0; t < group.tasks.size(); ++t) {
-      jobs.push_back({g, t, {}});
-      total_rounds += rounds_of(group.tasks[t], options);
-    }
+    report.notes.push_back(text("%s is left out: its structures do not fill two folds", groups[g].name.c_str()));
+    data.pop_back();
+  }
+  if (data.empty()) {
+    throw Error(ErrorKind::input, "library",
+                text("its %zu structures do not fill two folds of any task", library.structures.size()));
   }
   report.simulate_seconds = seconds_since(start);
 
   start = Clock::now();
-  if (context.progress != nullptr) context.progress->begin("training", total_rounds, "rounds");
-  std::mutex progress;
-  in_arena(context, [&] {
-    oneapi::tbb::parallel_for(
-        oneapi::tbb::blocked_range<std::size_t>(0, jobs.size(), 1),
-        [&](const auto& range) {
-          for (std::size_t j = range.begin(); j != range.end(); ++j) {
-            Job& job = jobs[j];
-            job.booster = fit(groups[job.group].tasks[job.task], training[job.group], width, job.task, options, [&] {
-              context.check_interrupt();
-              const std::lock_guard lock(progress);
-              if (context.progress != nullptr) context.progress->advance(1);
-            });
-          }
-        },
-        oneapi::tbb::simple_partitioner());
-  });
-  context.check_interrupt();
-  if (context.progress != nullptr) context.progress->end();
+  for (const GroupData& group : data) {
+    for (std::size_t t = 0; t < group.group.tasks.size(); ++t) {
+      if (!wanted(group.group.tasks[t], options)) continue;
+      TaskResult result = train_task(group, t, options, journal, context);
+      out.model.tasks.push_back(std::move(result.task));
+      report.scores.push_back(std::move(result.score));
+    }
+  }
   report.train_seconds = seconds_since(start);
 
   start = Clock::now();
-  const double clean = InstrumentRange{}.dose_high;    // noise-free counts, but as many as the training has seen
-  std::vector<std::vector<Rows>> seen(groups.size());  // [group][dose]
-  for (std::size_t g = 0; g < groups.size(); ++g) {
-    std::vector<Example> examples;
-    for (std::size_t d = 0; d < options.draws; ++d)
-      examples.insert(examples.end(), groups[g].held_out.begin(), groups[g].held_out.end());
-    for (const double dose : kDoses) {
-      const Exposure exposure{dose > 0 ? dose : clean, dose > 0};
-      const std::vector<float> features = simulate_features(out.model, library, pool, examples, exposure,
-                                                            ~options.seed - g, context, "testing " + groups[g].name);
-      seen[g].push_back(keep_whole(features, examples, width, groups[g].tasks.size()));
-      if (const std::size_t out_of = examples.size() - seen[g].back().count; out_of > 0) {
-        report.notes.push_back(
-            text("%s: %zu of %zu held-out spectra at %g counts were left out, too noisy for a "
-                 "background fit",
-                 groups[g].name.c_str(), out_of, examples.size(), dose));
+  out.model.domain = domain_of(data, parts, options.seed);
+  if (!data.front().held_out.empty()) {
+    for (std::size_t v = 0; v < report.views.size(); ++v) {
+      Rows all;
+      for (const GroupData& group : data) {
+        Rows part = group.held_out[v];
+        part.labels.clear();
+        append(all, part);
       }
+      report.inside.push_back(share_inside(*out.model.domain, all));
     }
-  }
-  for (const Job& job : jobs) {
-    const TaskGroup& group = groups[job.group];
-    const TaskSpec& task = group.tasks[job.task];
-    TaskScore s;
-    s.task = task.name;
-    s.measure = measure_of(task);
-    s.training_structures = group.training_structures;
-    s.training_spectra = training[job.group].count;
-    s.held_out_structures = group.held_out_structures;
-    s.held_out_specimens = group.held_out.size();
-    s.guess = guess(task, group.held_out, job.task);
-    for (const Rows& rows : seen[job.group])
-      s.figures.push_back(figure(task, job.booster, rows, job.task, options.seed));
-    report.scores.push_back(s);
-    out.model.tasks.push_back({task.name, task.unit, task.classes, false, job.booster});
   }
   out.model.purpose =
       "Li content, local counts and defects of layered Li-Ni-Mn-Co oxides from their O K and L2,3 edges; trained on "
       "simulated spectra";
   out.model.references = make_references(library, pool, out.model);
-  out.model.training_json = facts(library, options, report, held_out);
+  out.model.training_json = facts(library, options, report, sides);
   report.evaluate_seconds = seconds_since(start);
   return out;
 }

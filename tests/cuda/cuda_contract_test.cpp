@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <random>
 
 #include "contract.hpp"
 #include "counts_image.hpp"
@@ -144,6 +145,29 @@ TEST_F(CudaContract, FitsAndFeatures) {
     }
   });
   held("fits and features", device_name(), "130 pixels, 3 edges", pixels * (3 * 8 + edges.feature_count));
+}
+
+LinearBase random_base(const Model& model, std::size_t outputs, std::uint32_t seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  LinearBase base;
+  for (const Edge& edge : model.edges) base.parts.push_back(edge.grid.count);
+  for (std::size_t k = 0; k < outputs; ++k) base.intercept.push_back(normal(random));
+  for (std::size_t i = 0; i < outputs * model.feature_count(); ++i) base.weights.push_back(normal(random));
+  return base;
+}
+
+// Trees on linear bases between trees without one, intervals, and the domain, whose projections have no trees at all.
+TEST_F(CudaContract, MapsOnLinearBases) {
+  for (const std::uint64_t pixels : {1, 33, 1025}) {
+    const auto image = spectra<std::uint16_t>(NumberType::u16, Order::energy_major, pixels, true, 60, 3);
+    Model model = model_of(3, 25, {{.trees = 9, .depth = 5}, {.trees = 8, .depth = 3, .outputs = 2, .seed = 2}, {.trees = 7}});
+    model.tasks[0].base = random_base(model, 1, 1);
+    model.tasks[1].base = random_base(model, 2, 2);
+    model.tasks[0].trust = Trust{.error = {0.1, {1, 2, 3}}, .quantile = 1.5};
+    model.domain = Domain{random_base(model, 9, 3), std::vector<NoiseVariance>(9, {0.5, {1, 0, 2}}), 1.2};
+    expect_same_maps(*image, model, std::to_string(pixels) + " pixels", pixels > 1);
+  }
 }
 
 void expect_same_predictions(const Booster& booster, std::size_t rows, const std::string& what, bool best = false) {

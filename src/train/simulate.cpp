@@ -1,5 +1,3 @@
-#include "train/dataset.hpp"
-
 #include <oneapi/tbb/parallel_for.h>
 
 #include <array>
@@ -8,6 +6,7 @@
 #include <mutex>
 #include <random>
 
+#include "elver/dataset.hpp"
 #include "elver/engine.hpp"
 #include "elver/error.hpp"
 #include "library/instrument.hpp"
@@ -93,9 +92,12 @@ std::vector<ReferenceSpectrum> make_references(const Library& library, const Poo
 
 std::vector<float> simulate_features(const Model& skeleton, const Library& library, const Pool& pool,
                                      const std::vector<Example>& examples, const Exposure& exposure, std::uint64_t seed,
-                                     const RunContext& context, std::string_view stage) {
+                                     const RunContext& context, std::string_view stage,
+                                     std::vector<float>* snr) {
   const std::size_t width = skeleton.feature_count();
+  const std::size_t edges = skeleton.edges.size();
   std::vector<float> out(examples.size() * width);
+  if (snr != nullptr) snr->assign(examples.size() * edges, 0.0F);
   std::mutex progress;
   if (context.progress != nullptr) context.progress->begin(stage, examples.size(), "spectra");
   std::vector<std::unique_ptr<const Plan>> plans;
@@ -114,7 +116,7 @@ std::vector<float> simulate_features(const Model& skeleton, const Library& libra
     std::vector<float> counts(rows.size() * channels.size());
     for (std::size_t p = 0; p < rows.size(); ++p) {
       std::mt19937_64 random = random_stream(seed, 2, rows[p]);
-      Instrument instrument = draw_instrument(library, {}, random);
+      Instrument instrument = draw_instrument(library, exposure.instruments, random);
       const bool quiet = std::bernoulli_distribution(kQuiet)(random);
       if (exposure.counts_per_channel) instrument.counts_per_channel = *exposure.counts_per_channel;
       Specimen mixture;
@@ -128,6 +130,8 @@ std::vector<float> simulate_features(const Model& skeleton, const Library& libra
     for (std::size_t p = 0; p < rows.size(); ++p) {
       std::copy_n(features.features.begin() + static_cast<std::ptrdiff_t>(p * width), width,
                   out.begin() + static_cast<std::ptrdiff_t>(rows[p] * width));
+      for (std::size_t e = 0; snr != nullptr && e < edges; ++e)
+        (*snr)[rows[p] * edges + e] = features.fits[e * rows.size() + p].snr;
     }
     if (context.progress != nullptr) {
       const std::lock_guard lock(progress);

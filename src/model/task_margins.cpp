@@ -1,0 +1,60 @@
+#include <algorithm>
+#include <numeric>
+
+#include "elver/core/linear.hpp"
+#include "elver/error.hpp"
+#include "elver/model.hpp"
+#include "model/model.hpp"
+#include "types/text.hpp"
+
+namespace elver {
+
+std::size_t LinearBase::feature_count() const { return std::accumulate(parts.begin(), parts.end(), std::size_t{0}); }
+
+void LinearBase::values(std::span<const float> features, std::size_t rows, std::span<float> out) const {
+  const std::size_t width = feature_count(), outputs = intercept.size();
+  if (features.size() != rows * width || out.size() != rows * outputs) {
+    throw Error(ErrorKind::mismatch, "cannot compute a linear base",
+                text("%zu rows of %zu features and %zu outputs do not fit %zu values in and %zu out", rows, width, outputs,
+                     features.size(), out.size()));
+  }
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t k = 0; k < outputs; ++k) {
+      const float* x = features.data() + r * width;
+      const float* w = weights.data() + k * width;
+      float total = intercept[k];
+      for (const std::size_t part : parts) {
+        float sum = 0.0F;
+        for (std::size_t i = 0; i < part; ++i) sum = core::add_product(sum, *w++, *x++);
+        total = total + sum;
+      }
+      out[r * outputs + k] = total;
+    }
+  }
+}
+
+double NoiseVariance::at(std::span<const float> snr) const {
+  double variance = constant;
+  for (std::size_t e = 0; e < per_edge.size(); ++e) {
+    const double ratio = std::max(1.0, static_cast<double>(snr[e]));
+    variance += per_edge[e] / (ratio * ratio);
+  }
+  return variance;
+}
+
+double Domain::distance(std::span<const float> projected, std::size_t stride, std::span<const float> snr) const {
+  double sum = 0;
+  for (std::size_t k = 0; k < variance.size(); ++k) {
+    const auto value = static_cast<double>(projected[k * stride]);
+    sum += value * value / variance[k].at(snr);
+  }
+  return sum / static_cast<double>(variance.size()) / limit;
+}
+
+void task_margins(const Task& task, std::span<const float> features, std::size_t rows, std::span<float> out) {
+  if (task.base.empty()) return task.booster.margins(features, rows, out, rounds_used(task));
+  task.base.values(features, rows, out);
+  task.booster.add_trees(features, rows, out, rounds_used(task));
+}
+
+}  // namespace elver

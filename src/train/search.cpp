@@ -1,0 +1,222 @@
+#include "train/search.hpp"
+
+#include <oneapi/tbb/parallel_for.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "types/arena.hpp"
+#include "types/text.hpp"
+
+namespace elver::train {
+namespace {
+
+constexpr int kBins = 64;             ///< of the quantised features
+constexpr std::size_t kPatience = 25; ///< rounds without gain before a booster stops
+
+std::size_t outputs_of(const TaskSpec& task) { return task.classes.empty() ? 1 : task.classes.size(); }
+
+void configure(xgboost::XgbBooster& booster, const TaskSpec& task, const Settings& settings, std::uint64_t seed) {
+  const bool several = !task.classes.empty();
+  booster.set("objective", several ? "multi:softprob" : task.binary ? "binary:logistic" : "reg:squarederror");
+  if (several) booster.set("num_class", std::to_string(task.classes.size()));
+  booster.set("eval_metric", several ? "mlogloss" : task.binary ? "logloss" : "rmse");
+  booster.set("tree_method", "hist");
+  booster.set("max_bin", std::to_string(kBins));
+  booster.set("nthread", "1");
+  booster.set("seed", std::to_string(seed % 0x7fffffffU));
+  for (const auto& [name, value] : settings) {
+    if (name != "base" && name != "n_estimators") booster.set(name, text("%.9g", value));
+  }
+}
+
+/// The one number in "[3]\tunseen-rmse:0.1".
+double metric_of(const std::string& line) {
+  const std::size_t colon = line.rfind(':');
+  return colon == std::string::npos ? std::nan("") : std::strtod(line.c_str() + colon + 1, nullptr);
+}
+
+std::vector<float> base_values(const LinearBase& base, const Rows& rows) {
+  std::vector<float> out(rows.count * base.intercept.size());
+  base.values(rows.features, rows.count, out);
+  return out;
+}
+
+xgboost::DMatrix matrix_of(const Rows& rows, std::size_t task_index, const LinearBase* base,
+                           const xgboost::DMatrix* reference) {
+  xgboost::DMatrix out =
+      xgboost::DMatrix::quantile(rows.features, rows.count, rows.features.size() / rows.count, rows.labels[task_index],
+                                 rows.weights, kBins, reference);
+  if (base != nullptr) out.set_float("base_margin", base_values(*base, rows));
+  return out;
+}
+
+/// RMSE or log loss, weighted, of margins.
+double loss_of(const TaskSpec& task, std::span<const float> margins, const Rows& rows, std::size_t task_index) {
+  const std::size_t outputs = outputs_of(task);
+  double sum = 0, total = 0;
+  for (std::size_t i = 0; i < rows.count; ++i) {
+    const auto weight = static_cast<double>(rows.weights[i]), label = static_cast<double>(rows.labels[task_index][i]);
+    const auto margin = [&](std::size_t k) { return static_cast<double>(margins[i * outputs + k]); };
+    double loss = 0;
+    if (outputs > 1) {
+      double highest = margin(0), norm = 0;
+      for (std::size_t k = 1; k < outputs; ++k) highest = std::max(highest, margin(k));
+      for (std::size_t k = 0; k < outputs; ++k) norm += std::exp(margin(k) - highest);
+      loss = std::log(norm) + highest - margin(static_cast<std::size_t>(std::lround(label)));
+    } else if (task.binary) {
+      loss = std::log1p(std::exp(-std::abs(margin(0)))) + std::max(0.0, label > 0.5 ? -margin(0) : margin(0));
+    } else {
+      loss = (margin(0) - label) * (margin(0) - label);
+    }
+    sum += weight * loss;
+    total += weight;
+  }
+  const double mean = sum / total;
+  return outputs == 1 && !task.binary ? std::sqrt(mean) : mean;
+}
+
+}  // namespace
+
+std::vector<Parameter> search_space(std::size_t rounds) {
+  std::vector<double> numbers;
+  for (const double n : {50.0, 100.0, 150.0, 300.0, 500.0, 800.0, 1000.0}) {
+    if (n <= static_cast<double>(rounds)) numbers.push_back(n);
+  }
+  if (numbers.empty()) numbers.push_back(static_cast<double>(rounds));
+  return {{"learning_rate", 0.02, 0.5, 0, true, {}},
+          {"min_child_weight", 1, 10, 1, false, {}},
+          {"subsample", 0.6, 0.9, 0.05, false, {}},
+          {"colsample_bytree", 0.1, 0.9, 0.05, false, {}},
+          {"gamma", 0, 5, 0.5, false, {}},
+          {"max_depth", 2, 8, 1, false, {}},
+          {"reg_lambda", 0, 2, 0.1, false, {}},
+          {"reg_alpha", 0, 10, 1, false, {}},
+          {"n_estimators", 0, 0, 0, false, numbers},
+          {"base", 0, 0, 0, false, {0, 1}}};
+}
+
+LinearBase fit_base(const TaskSpec& task, const LinearFit& fit, std::span<const float> labels, double penalty) {
+  if (!task.classes.empty()) return fit.logistic(labels, task.classes.size(), penalty);
+  return task.binary ? fit.logistic(labels, 2, penalty) : fit.ridge(labels, penalty);
+}
+
+Booster fit_booster(const TaskSpec& task, const Rows& rows, std::size_t task_index, const LinearBase& base,
+                    const Settings& settings, std::size_t rounds, std::uint64_t seed, const RunContext& context) {
+  const xgboost::DMatrix data = matrix_of(rows, task_index, base.empty() ? nullptr : &base, nullptr);
+  const xgboost::DMatrix* const cached = &data;
+  xgboost::XgbBooster booster(std::span(&cached, 1));
+  configure(booster, task, settings, seed);
+  // Without a round XGBoost would not have looked at the objective, so a bare base keeps one round of no gain at all.
+  if (rounds == 0) booster.set("learning_rate", "0");
+  for (std::size_t r = 0; r < std::max<std::size_t>(1, rounds); ++r) {
+    context.check_interrupt();
+    booster.update(static_cast<int>(r), data);
+  }
+  return Booster::parse(booster.save("ubj"), task.name);
+}
+
+/// Matrices without a base and with it.
+struct TaskSearch::Prepared {
+  LinearBase base;
+  std::optional<xgboost::DMatrix> training[2], unseen[2];
+};
+
+TaskSearch::TaskSearch(const TaskSpec& task, std::size_t task_index, const std::vector<Fold>& folds, std::uint64_t seed,
+                       const RunContext& context)
+    : task_(task), task_index_(task_index), folds_(folds), seed_(seed), context_(context), prepared_(folds.size()) {
+  const std::vector<double> tried = penalties();
+  std::vector<std::vector<double>> losses(tried.size(), std::vector<double>(folds.size()));
+  std::vector<std::vector<LinearBase>> bases(tried.size(), std::vector<LinearBase>(folds.size()));
+  in_arena(context_, [&] {
+    oneapi::tbb::parallel_for(std::size_t{0}, folds.size() * tried.size(), [&](std::size_t i) {
+      context_.check_interrupt();
+      const std::size_t f = i % folds.size(), p = i / folds.size();
+      bases[p][f] = fit_base(task, *folds[f].fit, folds[f].training.labels[task_index], tried[p]);
+      losses[p][f] = loss_of(task, base_values(bases[p][f], folds[f].unseen), folds[f].unseen, task_index);
+    });
+  });
+  linear_loss_ = std::numeric_limits<double>::infinity();
+  std::size_t best = 0;
+  for (std::size_t p = 0; p < tried.size(); ++p) {
+    double mean = 0;
+    for (const double loss : losses[p]) mean += loss / static_cast<double>(folds.size());
+    if (!(mean < linear_loss_)) continue;
+    linear_loss_ = mean;
+    best = p;
+  }
+  penalty_ = tried[best];
+  for (std::size_t f = 0; f < folds.size(); ++f) {
+    Prepared& p = prepared_[f];
+    p.base = bases[best][f];
+    for (const int with : {0, 1}) {
+      const LinearBase* const base = with == 1 ? &p.base : nullptr;
+      p.training[with].emplace(matrix_of(folds[f].training, task_index, base, nullptr));
+      p.unseen[with].emplace(matrix_of(folds[f].unseen, task_index, base, &*p.training[with]));
+    }
+  }
+}
+
+TaskSearch::~TaskSearch() = default;
+
+Outcome TaskSearch::evaluate(const Settings& settings) const {
+  std::vector<Outcome> found(folds_.size());
+  const int with = settings.at("base") > 0.5 ? 1 : 0;
+  const auto most = static_cast<std::size_t>(settings.at("n_estimators"));
+  const auto run = [&](std::size_t f) {
+    const xgboost::DMatrix &training = *prepared_[f].training[with], &unseen = *prepared_[f].unseen[with];
+    const xgboost::DMatrix* const cached[2] = {&training, &unseen};
+    xgboost::XgbBooster booster(cached);
+    configure(booster, task_, settings, seed_);
+    const std::pair<const xgboost::DMatrix*, std::string> watched[1] = {{&unseen, "unseen"}};
+    Outcome best{std::numeric_limits<double>::infinity(), 0};
+    for (std::size_t r = 0; r < most && r < best.rounds + kPatience; ++r) {
+      context_.check_interrupt();
+      booster.update(static_cast<int>(r), training);
+      const double loss = metric_of(booster.evaluate(static_cast<int>(r), watched));
+      if (loss < best.loss) best = {loss, r + 1};
+    }
+    found[f] = best;
+  };
+  in_arena(context_, [&] {
+    oneapi::tbb::parallel_for(
+        oneapi::tbb::blocked_range<std::size_t>(0, folds_.size(), 1),
+        [&](const auto& range) {
+          for (std::size_t f = range.begin(); f != range.end(); ++f) run(f);
+        },
+        oneapi::tbb::simple_partitioner());
+  });
+  Outcome out;
+  double rounds = 0;
+  for (const Outcome& one : found) {
+    out.loss += one.loss / static_cast<double>(found.size());
+    rounds += static_cast<double>(one.rounds) / static_cast<double>(found.size());
+  }
+  out.rounds = std::max<std::size_t>(1, static_cast<std::size_t>(std::lround(rounds)));
+  return out;
+}
+
+std::vector<std::vector<std::vector<float>>> TaskSearch::unseen_margins(
+    const Settings& settings, std::size_t rounds, const std::vector<std::vector<const Rows*>>& rows) const {
+  std::vector<std::vector<std::vector<float>>> out(folds_.size());
+  const bool with = settings.at("base") > 0.5;
+  in_arena(context_, [&] {
+    oneapi::tbb::parallel_for(std::size_t{0}, folds_.size(), [&](std::size_t f) {
+      Task task;
+      task.name = task_.name;
+      if (with) task.base = prepared_[f].base;
+      task.booster = Booster::bare(folds_[f].unseen.features.size() / folds_[f].unseen.count, outputs_of(task_));
+      if (rounds > 0)
+        task.booster =
+            fit_booster(task_, folds_[f].training, task_index_, task.base, settings, rounds, seed_, context_);
+      for (const Rows* set : rows[f]) {
+        out[f].emplace_back(set->count * outputs_of(task_));
+        task_margins(task, set->features, set->count, out[f].back());
+      }
+    });
+  });
+  return out;
+}
+
+}  // namespace elver::train

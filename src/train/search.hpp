@@ -1,0 +1,85 @@
+#pragma once
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "elver/train.hpp"
+#include "train/evaluate.hpp"
+#include "train/linear_fit.hpp"
+#include "train/tpe.hpp"
+#include "train/xgboost_api.hpp"
+
+namespace elver::train {
+
+/// What a trial sets, by XGBoost's names, and "base": 1 where the trees start from the linear base.
+using Settings = std::map<std::string, double>;
+
+/// The paper's space, with fewer columns a tree as well (neighbours on a grid say nearly the same), trees no deeper than
+/// every back end takes together, no more rounds than `rounds`, and the choice of a base.
+std::vector<Parameter> search_space(std::size_t rounds);
+
+/// One fold of a group of tasks: what is trained on, and structures that the training does not hold.
+struct Fold {
+  Rows training, unseen;
+  std::shared_ptr<const LinearFit> fit;  ///< of the training rows
+};
+
+/// What became of a trial: the loss (RMSE or log loss) over unseen rows, mean of the folds, and the mean of the best
+/// numbers of rounds.
+struct Outcome {
+  double loss = 0.0;
+  std::size_t rounds = 0;
+};
+
+/// A task ready to be searched: each fold's quantised matrices and linear base are made once and kept between trials.
+class TaskSearch {
+ public:
+  TaskSearch(const TaskSpec& task, std::size_t task_index, const std::vector<Fold>& folds, std::uint64_t seed,
+             const RunContext& context);
+  ~TaskSearch();
+
+  double penalty() const { return penalty_; }            ///< the best one for the linear base
+  double linear_loss() const { return linear_loss_; }    ///< of the base alone
+  /// Trains a booster a fold, side by side, and stops each when 25 rounds have not helped.
+  Outcome evaluate(const Settings& settings) const;
+  /// Margins of each fold's unseen rows and of other rows of the same structures, by boosters of `rounds` rounds that
+  /// never saw them; 0 rounds with a base is the base alone. [fold][set of rows]
+  std::vector<std::vector<std::vector<float>>> unseen_margins(const Settings& settings, std::size_t rounds,
+                                                              const std::vector<std::vector<const Rows*>>& rows) const;
+
+ private:
+  struct Prepared;
+  const TaskSpec& task_;
+  std::size_t task_index_;
+  const std::vector<Fold>& folds_;
+  std::uint64_t seed_;
+  RunContext context_;
+  double penalty_ = 0.0, linear_loss_ = 0.0;
+  std::vector<Prepared> prepared_;
+};
+
+/// The linear base of a task from its rows.
+LinearBase fit_base(const TaskSpec& task, const LinearFit& fit, std::span<const float> labels, double penalty);
+/// A finished booster of `rounds` rounds; `base` may be empty.
+Booster fit_booster(const TaskSpec& task, const Rows& rows, std::size_t task_index, const LinearBase& base,
+                    const Settings& settings, std::size_t rounds, std::uint64_t seed, const RunContext& context);
+
+/// Finished trials of earlier runs, one JSON object a line; a line that was cut off is dropped.
+class Journal {
+ public:
+  /// `path` empty: none is kept. Trials of another `fingerprint` (library, options) are not taken.
+  Journal(std::filesystem::path path, std::string fingerprint);
+  std::optional<Outcome> find(const std::string& task, const std::vector<double>& point) const;
+  void add(const std::string& task, const std::vector<double>& point, const Outcome& outcome);
+  std::size_t found() const { return found_; }
+
+ private:
+  std::filesystem::path path_;
+  std::map<std::string, Outcome> trials_;
+  std::size_t found_ = 0;
+};
+
+}  // namespace elver::train

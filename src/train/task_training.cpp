@@ -1,0 +1,181 @@
+#include "train/task_training.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "train/random.hpp"
+#include "train/trust.hpp"
+#include "types/text.hpp"
+
+namespace elver::train {
+namespace {
+
+constexpr std::uint32_t kSearchStream = 31;
+
+/// The hyper-parameters that are used without a search.
+Settings fixed_settings(const TaskSpec& task, const TrainOptions& options, bool base) {
+  const bool several = !task.classes.empty();
+  const std::size_t depth = several ? std::max<std::size_t>(2, options.max_depth) - 1 : options.max_depth;
+  return {{"learning_rate", options.learning_rate},
+          {"min_child_weight", 5},
+          {"subsample", 0.8},
+          {"colsample_bytree", 0.2},
+          {"gamma", 0},
+          {"max_depth", static_cast<double>(depth)},
+          {"reg_lambda", 1},
+          {"reg_alpha", 0},
+          {"n_estimators", static_cast<double>(several ? std::max<std::size_t>(1, options.rounds / 2) : options.rounds)},
+          {"base", base ? 1.0 : 0.0}};
+}
+
+std::string spoken(const Settings& settings, std::size_t rounds) {
+  std::string out = text("%zu rounds", rounds);
+  for (const auto& [name, value] : settings) {
+    if (name != "n_estimators" && name != "base") out += text(", %s %.3g", name.c_str(), value);
+  }
+  return out;
+}
+
+struct Candidate {
+  std::string name;
+  Settings settings;
+  Outcome outcome;
+};
+
+/// The best trees, the base alone, and the best trees on the base.
+std::vector<Candidate> find_candidates(const TaskSpec& task, const TaskSearch& search, const TrainOptions& options,
+                                       std::size_t stream, Journal& journal, const RunContext& context) {
+  constexpr double kNone = std::numeric_limits<double>::infinity();
+  std::vector<Candidate> best{{"trees", fixed_settings(task, options, false), {kNone, 0}},
+                              {"linear + trees", fixed_settings(task, options, true), {kNone, 0}}};
+  double least = kNone;
+  const std::size_t trials = std::max<std::size_t>(options.evaluations, 2);
+  const auto take = [&](const Settings& settings, const Outcome& outcome, std::size_t number) {
+    Candidate& of_its_kind = best[settings.at("base") > 0.5 ? 1 : 0];
+    if (outcome.loss < of_its_kind.outcome.loss) {
+      of_its_kind.settings = settings;
+      of_its_kind.outcome = outcome;
+    }
+    if (outcome.loss < least && options.on_better) {
+      options.on_better({task.name, number + 1, trials, outcome.loss,
+                         of_its_kind.name + ": " + spoken(settings, outcome.rounds)});
+    }
+    least = std::min(least, outcome.loss);
+    if (context.progress != nullptr) context.progress->advance(1);
+  };
+  if (context.progress != nullptr) context.progress->begin("searching " + task.name, trials, "trials");
+  const std::vector<Parameter> space = search_space(options.rounds);
+  Tpe tpe(space, random_stream(options.seed, kSearchStream, stream)());
+  for (std::size_t i = 0; i < trials; ++i) {
+    context.check_interrupt();
+    std::vector<double> point;
+    Settings settings;
+    if (i < 2) {  // the fixed ones first, with and without a base: a search must not end below them
+      settings = fixed_settings(task, options, i == 1);
+      for (const Parameter& p : space) point.push_back(settings.at(p.name));
+    } else {
+      point = tpe.ask();
+      for (std::size_t k = 0; k < space.size(); ++k) settings[space[k].name] = point[k];
+    }
+    std::optional<Outcome> outcome = journal.find(task.name, point);
+    if (!outcome) {
+      outcome = search.evaluate(settings);
+      journal.add(task.name, point, *outcome);
+    }
+    if (i >= 2) tpe.tell(point, outcome->loss);
+    take(settings, *outcome, i);
+  }
+  if (context.progress != nullptr) context.progress->end();
+  best.push_back({"linear", fixed_settings(task, options, true), {search.linear_loss(), 0}});
+  return best;
+}
+
+/// All folds' unseen rows of one view together, and the margins that models which never saw them gave.
+struct Unseen {
+  Rows rows;
+  std::vector<float> margins;
+};
+
+/// [0]: the rows that trials are judged by; [1 + view]
+std::vector<Unseen> unseen_of(const GroupData& data, const TaskSearch& search, const Candidate& candidate) {
+  std::vector<std::vector<const Rows*>> wanted;
+  for (std::size_t f = 0; f < data.folds.size(); ++f) {
+    wanted.push_back({&data.folds[f].unseen});
+    for (const Rows& rows : data.seen[f]) wanted.back().push_back(&rows);
+  }
+  const auto margins = search.unseen_margins(candidate.settings, candidate.outcome.rounds, wanted);
+  std::vector<Unseen> out(wanted[0].size());
+  for (std::size_t f = 0; f < wanted.size(); ++f) {
+    for (std::size_t v = 0; v < out.size(); ++v) {
+      append(out[v].rows, *wanted[f][v]);
+      out[v].margins.insert(out[v].margins.end(), margins[f][v].begin(), margins[f][v].end());
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+TaskResult train_task(const GroupData& data, std::size_t t, const TrainOptions& options, Journal& journal,
+                      const RunContext& context) {
+  const TaskSpec& task = data.group.tasks[t];
+  const TaskSearch search(task, t, data.folds, options.seed, context);
+  const std::vector<Candidate> candidates = find_candidates(task, search, options, t, journal, context);
+
+  TaskResult out;
+  TaskScore& score = out.score;
+  std::size_t kept = 0;
+  std::vector<Unseen> calibration;
+  for (std::size_t c = 0; c < candidates.size(); ++c) {
+    std::vector<Unseen> unseen = unseen_of(data, search, candidates[c]);
+    const Booster plain = fit_booster(task, data.folds[0].unseen, t, {}, candidates[c].settings, 0, 0, context);
+    Contender contender{candidates[c].name, candidates[c].outcome.loss, {}};
+    for (std::size_t v = 1; v < unseen.size(); ++v)
+      contender.figures.push_back(figure(task, plain, unseen[v].margins, unseen[v].rows, t, options.seed));
+    score.contenders.push_back(contender);
+    if (c > 0 && !(candidates[c].outcome.loss < candidates[kept].outcome.loss)) continue;
+    kept = c;
+    calibration = std::move(unseen);
+  }
+  const Candidate& winner = candidates[kept];
+  const std::vector<float>& labels = data.training.labels[t];
+  out.task.name = task.name;
+  out.task.unit = task.unit;
+  out.task.classes = task.classes;
+  const bool linear = winner.settings.at("base") > 0.5;
+  if (linear) out.task.base = fit_base(task, *data.fit, labels, search.penalty());
+  out.task.booster =
+      fit_booster(task, data.training, t, out.task.base, winner.settings, winner.outcome.rounds, options.seed, context);
+  out.task.trust = fit_trust(task, out.task.booster, calibration[0].margins, calibration[0].rows, t, options.coverage);
+
+  score.task = task.name;
+  score.measure = measure_of(task);
+  score.kept = winner.name;
+  if (linear) score.settings = text("penalty %.0e", search.penalty());
+  if (winner.outcome.rounds > 0)
+    score.settings += (linear ? "; " : "") + spoken(winner.settings, winner.outcome.rounds);
+  score.training_structures = data.group.training_structures;
+  score.training_spectra = data.training.count;
+  score.held_out_structures = data.group.held_out_structures;
+  score.held_out_specimens = data.group.held_out.size();
+  const auto& of_folds = calibration[0].rows.structures;
+  score.fold_structures = std::set<std::size_t>(of_folds.begin(), of_folds.end()).size();
+  std::vector<Example> examples;
+  for (std::size_t i = 0; i < calibration[0].rows.count; ++i) {
+    Example example;
+    for (const auto& column : calibration[0].rows.labels) example.labels.push_back(column[i]);
+    examples.push_back(example);
+  }
+  score.guess = guess(task, examples, t);
+  for (const Rows& rows : data.held_out) {
+    std::vector<float> margins(rows.count * out.task.booster.output_count());
+    task_margins(out.task, rows.features, rows.count, margins);
+    score.figures.push_back(figure(task, out.task.booster, margins, rows, t, options.seed));
+    score.coverage.push_back(coverage_of(task, *out.task.trust, out.task.booster, margins, rows, t));
+  }
+  return out;
+}
+
+}  // namespace elver::train
