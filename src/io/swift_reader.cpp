@@ -57,7 +57,7 @@ bool recognises(const std::filesystem::path& /*path*/, std::span<const std::byte
 std::unique_ptr<Image> make_image(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options) {
   const std::string_view archive(reinterpret_cast<const char*>(bytes.span.data()), bytes.span.size());
   std::optional<Member> data, metadata;
-  for (std::size_t at = 0; const std::optional<Member> member = member_at(archive, at); at = member->start + member->size) {
+  for (auto member = member_at(archive, 0); member; member = member_at(archive, member->start + member->size)) {
     if (member->name == "data.npy") data = member;
     if (member->name == "metadata.json") metadata = member;
   }
