@@ -399,7 +399,9 @@ TEST(Prepare, AnAxisIsCarriedOverToTheSameSetting) {
   // As right as the two marks, 11 eV apart, are: some hundredths of an eV over their distance.
   EXPECT_NEAR(open_image(moved)->energy().energy(166), other.energy(166), 0.5);
   EXPECT_NEAR(json["gain"].get<double>(), 1.03, 0.01);
-  const Prepared again = prepare(open_image(moved), {.axis_from = calibrated}, {});
+  Preparation carried;
+  carried.axis_from = calibrated;
+  const Prepared again = prepare(open_image(moved), carried, {});
   EXPECT_THAT(again.record.notes, ElementsAre(HasSubstr("nothing is carried over")));
   EXPECT_EQ(again.image->energy().offset_ev, open_image(moved)->energy().offset_ev);
   second->set_energy({694, 0.5, other.size});
