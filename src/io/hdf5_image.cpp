@@ -131,7 +131,7 @@ NumberType number_type(hid_t dataset, std::string& refusal) {
   const auto held = hdf5::lock();
   const hdf5::Handle type(H5Dget_type(dataset));
   if (const std::string filter = hdf5::missing_filter(dataset); !filter.empty()) {
-    refusal = "it is compressed with the filter " + filter + ", which is not at hand; save it with gzip";
+    refusal = "it is compressed with the filter " + filter + ", which is not at hand; install HDF5's plug-in for it, or save it with gzip";
   }
   const std::size_t size = H5Tget_size(type.get());
   switch (H5Tget_class(type.get())) {
