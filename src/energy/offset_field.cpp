@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "types/arena.hpp"
 
@@ -16,6 +17,7 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kOutlier = 4.0;         ///< standard errors
 constexpr std::ptrdiff_t kJudges = 500;  ///< pixels that decide between two kinds of drift
+constexpr double kUntoldLength = 6.0;    ///< pixels over which a drift that was not seen may go on
 constexpr int kRounds = 4;               ///< of setting the covariance right
 constexpr std::size_t kNeighbours = 48;
 constexpr std::ptrdiff_t kReach = 12;  ///< rows and columns in which they are looked for
@@ -88,6 +90,14 @@ class Kriging {
       if (excess < 1.02) break;
       covariance_.smooth *= excess;
       covariance_.single *= excess;
+    }
+    // So many measurements do not tell less scatter than this from none: that an axis stands still is never known.
+    const double n = static_cast<double>(variances.size());
+    const double untold = std::sqrt(2 / n) * std::accumulate(variances.begin(), variances.end(), 0.0) / n;
+    if (covariance_.smooth + covariance_.single < untold) {
+      covariance_.smooth = untold - covariance_.single;
+      covariance_.rows = std::max(covariance_.rows, kUntoldLength);
+      covariance_.columns = std::max(covariance_.columns, kUntoldLength);
     }
   }
 
