@@ -17,6 +17,7 @@
 namespace elver::test {
 namespace {
 
+using ::testing::Contains;
 using ::testing::Each;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -53,6 +54,28 @@ void save(const Image& image, const fs::path& path) {
   HspyWriter writer(path);
   writer.add(header_of(image), image);
   writer.commit();
+}
+
+// Whole numbers stay whole, and what lies below the pedestal is negative: it is noise about nothing.
+TEST(Pedestal, IsTakenOffOnceAndStandsInTheRecord) {
+  const auto image = [] { return make(2, 3, 8, [](auto r, auto c, auto e) { return 95.0 + static_cast<double>(r * 8 + c + e); }); };
+  Preparation options;
+  options.pedestal = 100;
+  const Prepared prepared = prepare(image(), options, {});
+  EXPECT_EQ(tile_of(*prepared.image).front(), -5.0F);
+  EXPECT_EQ(tile_of(*prepared.image).back(), 95.0F + 8 + 2 + 7 - 100);
+  const auto record = nlohmann::json::parse(preparation_json(prepared.record));
+  EXPECT_EQ(record["pedestal"]["counts"], 100.0);
+
+  const TempDir dir;
+  HspyWriter writer(dir / "off.hspy");
+  SignalHeader header = header_of(*prepared.image);
+  header.record_json = nlohmann::json{{"preparation", record}}.dump();
+  writer.add(header, *prepared.image);
+  writer.commit();
+  const Prepared again = prepare(open_image(dir / "off.hspy"), options, {});
+  EXPECT_EQ(tile_of(*again.image), tile_of(*prepared.image));
+  EXPECT_THAT(again.record.notes, Contains(HasSubstr("was taken off before")));
 }
 
 TEST(Binning, IsRowsByColumns) {
@@ -399,7 +422,9 @@ TEST(Prepare, AnAxisIsCarriedOverToTheSameSetting) {
   // As right as the two marks, 11 eV apart, are: some hundredths of an eV over their distance.
   EXPECT_NEAR(open_image(moved)->energy().energy(166), other.energy(166), 0.5);
   EXPECT_NEAR(json["gain"].get<double>(), 1.03, 0.01);
-  const Prepared again = prepare(open_image(moved), {.axis_from = calibrated}, {});
+  Preparation carried;
+  carried.axis_from = calibrated;
+  const Prepared again = prepare(open_image(moved), carried, {});
   EXPECT_THAT(again.record.notes, ElementsAre(HasSubstr("nothing is carried over")));
   EXPECT_EQ(again.image->energy().offset_ev, open_image(moved)->energy().offset_ev);
   second->set_energy({694, 0.5, other.size});

@@ -4,6 +4,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "elver/image.hpp"
@@ -19,15 +20,23 @@ struct OpenOptions {
   std::optional<double> dispersion_ev;  ///< in place of the file's
 };
 
+/// A format that elver reads: what `elver formats` prints.
+struct FormatInfo {
+  std::string_view name, title, extensions, carries;
+};
+
 struct File {
   std::filesystem::path path;
-  std::string format;  ///< "dm3", "dm4", "hspy", "msa", "npy"
+  std::string format;  ///< a FormatInfo's name; "dm3" or "dm4" for Gatan's
   std::vector<std::unique_ptr<Image>> images;
 };
 
 /// Opens a file of any format (found by content, not by name) and lists every image in it.
 /// Throws Error{input} for a malformed file.
 File open_file(const std::filesystem::path& path, const OpenOptions& options = {});
+
+/// Every format, in the order in which they are tried.
+std::vector<FormatInfo> formats_read();
 
 /// The selected image of a file, with values that elver can read and, where `need_energy`, an energy axis.
 std::unique_ptr<Image> open_image(const std::filesystem::path& path, const OpenOptions& options = {});

@@ -37,9 +37,10 @@ enum class Spikes : std::uint8_t { keep, replace };
 /// How the counts of an image are looked at for what they are; see look_at_counts.
 enum class Counts : std::uint8_t { trust, look };
 
-/// What is done to an image before anything is computed from it, in this order: pixels are summed, spikes replaced,
-/// each pixel's energy axis is put right, then that of all.
+/// What is done to an image before anything is computed from it, in this order: a pedestal is taken off, pixels are
+/// summed, spikes replaced, each pixel's energy axis is put right, then that of all.
 struct Preparation {
+  double pedestal = 0;  ///< counts in every channel that are no electrons
   Binning bin;
   Spikes spikes = Spikes::keep;
   Counts counts = Counts::trust;
@@ -59,6 +60,7 @@ struct SpikeCount {
 
 /// What was done, and found while doing it.
 struct PreparationRecord {
+  std::optional<double> pedestal;
   std::optional<Binning> bin;
   std::optional<SpikeCount> spikes;
   std::optional<AlignRequest> align;  ///< done now
@@ -99,6 +101,10 @@ std::vector<std::string> look_at_counts(const Image& image, const RunContext& co
 
 /// As it is written: `image` itself, or, where it is aligned, on_one_axis of it, which `storage` then holds.
 const Image& as_written(const Image& image, std::unique_ptr<Image>& storage);
+
+/// The image less so many counts in every channel; whole counts stay whole, and may be negative. Throws Error{usage}
+/// where the counts are whole and the pedestal is not.
+std::unique_ptr<Image> off_pedestal(std::unique_ptr<Image> image, double counts);
 
 /// Sums `bin.rows` x `bin.columns` pixels into one; rows and columns left over at the end are dropped. Axes follow: a
 /// pixel lies in the middle of those that it is made of. Whole numbers stay whole in a type wide enough for the sum.

@@ -19,5 +19,6 @@ void add_overlay(CLI::App& program);
 void add_check(CLI::App& program);
 void add_devices(CLI::App& program);
 void add_bench(CLI::App& program);
+void add_formats(CLI::App& program);
 
 }  // namespace elver::cli

@@ -85,6 +85,7 @@ void add_input(CLI::App& command, InputOptions& options) {
   group->add_option("--axis-from", options.axis_from, "A file of the same spectrometer setting whose axis elver put right: shift and gain are carried "
                     "over; --mark then corrects what is left")->excludes(automatic);
   group->add_option("--axis-model", options.axis_model, "The model that --auto-axis goes by (default: the command's --model)")->needs(automatic);
+  group->add_option("--pedestal", options.pedestal, "Counts in every channel that are no electrons, to take off (Velox: 100 a frame)");
   group->add_option("--bin", options.bin, "ROWSxCOLUMNS: sum so many pixels into one, for example 2x2; what is left over at the end is dropped");
   group->add_flag("--spikes", options.spikes, "Replace values that are X-rays' or cosmic rays', up to three channels wide, told from lines by the neighbouring pixels");
   group->add_option("--align", options.align, "edge NAME or zlp FILE: put every pixel's own energy axis right, by an edge (O_K; several: Mn_L3,Ni_L3) "
@@ -106,6 +107,7 @@ std::vector<ReferenceSpectrum> reference_edges(const InputOptions& options, cons
 
 Preparation preparation_of(const InputOptions& options, const Model* model) {
   Preparation preparation;
+  preparation.pedestal = options.pedestal;
   if (!options.bin.empty()) preparation.bin = parse_binning(options.bin);
   preparation.counts = Counts::look;
   preparation.spikes = options.spikes ? Spikes::replace : Spikes::keep;

@@ -20,6 +20,7 @@ struct InputOptions {
   std::string file;
   OpenOptions open;
   std::vector<std::string> marks;
+  double pedestal = 0;
   std::string bin;
   std::vector<std::string> align;  ///< two words
   std::string align_dataset;

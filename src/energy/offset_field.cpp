@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "types/arena.hpp"
 
@@ -16,6 +17,8 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kOutlier = 4.0;         ///< standard errors
 constexpr std::ptrdiff_t kJudges = 500;  ///< pixels that decide between two kinds of drift
+constexpr double kUntoldLength = 6.0;    ///< pixels over which a drift that was not seen may go on
+constexpr int kRounds = 4;               ///< of setting the covariance right
 constexpr std::size_t kNeighbours = 48;
 constexpr std::ptrdiff_t kReach = 12;  ///< rows and columns in which they are looked for
 constexpr double kSurelyReal =
@@ -78,8 +81,24 @@ class Kriging {
     // what there is.
     const bool with_single = best_of(lags, true, false).single > kSurelyReal * median_of(variances);
     const Covariance walk = best_of(lags, with_single, false), steady = best_of(lags, with_single, true);
-    const bool walks = predicts(walk) >= predicts(steady);
+    const bool walks = predicts(walk).likelihood >= predicts(steady).likelihood;
     covariance_ = walks ? walk : steady;
+    // Few lags tell the covariance poorly. What counts is how well each measurement is foretold by the others: where
+    // they miss by more than they say, pixels are less alike than was thought.
+    for (int round = 0; round < kRounds; ++round) {
+      const double excess = predicts(covariance_).excess;
+      if (excess < 1.02) break;
+      covariance_.smooth *= excess;
+      covariance_.single *= excess;
+    }
+    // So many measurements do not tell less scatter than this from none: that an axis stands still is never known.
+    const double n = static_cast<double>(variances.size());
+    const double untold = std::sqrt(2 / n) * std::accumulate(variances.begin(), variances.end(), 0.0) / n;
+    if (covariance_.smooth + covariance_.single < untold) {
+      covariance_.smooth = untold - covariance_.single;
+      covariance_.rows = std::max(covariance_.rows, kUntoldLength);
+      covariance_.columns = std::max(covariance_.columns, kUntoldLength);
+    }
   }
 
   void predict(std::ptrdiff_t p, OffsetField& out) const {
@@ -169,21 +188,29 @@ class Kriging {
                       std::sqrt(pairs) / static_cast<double>(dr + dc)});
   }
 
-  /// Log of the likelihood of measurements, each as the others predict it.
-  double predicts(const Covariance& covariance) {
+  /// Measurements, each as the others predict it.
+  struct Prediction {
+    double likelihood = 0;  ///< its logarithm
+    double excess = 1;      ///< factor of the predictions' variance that makes the mean squared miss what is said of it
+  };
+  Prediction predicts(const Covariance& covariance) {
     covariance_ = covariance;
     OffsetField out;
     for (auto* values : {&out.value, &out.error, &out.without, &out.without_error}) values->resize(value_.size());
-    double sum = 0;
+    double sum = 0, missed = 0, own = 0, said = 0;
     const std::ptrdiff_t size = std::ssize(value_), step = std::max<std::ptrdiff_t>(1, size / kJudges);
     for (std::ptrdiff_t p = 0; p < size; p += step) {
       if (error_[p] == kInfinity) continue;
       predict(p, out);
-      const double variance = out.without_error[p] * out.without_error[p] + error_[p] * error_[p];
-      const double d = value_[p] - out.without[p];
-      sum -= 0.5 * (std::min(d * d / variance, 16.0) + std::log(variance));
+      const double neighbours = out.without_error[p] * out.without_error[p];
+      const double variance = neighbours + error_[p] * error_[p];
+      const double d = value_[p] - out.without[p], miss = std::min(d * d / variance, kOutlier * kOutlier);
+      sum -= 0.5 * (miss + std::log(variance));
+      missed += miss;
+      own += error_[p] * error_[p] / variance;
+      said += neighbours / variance;
     }
-    return sum;
+    return {sum, said > 0 ? std::clamp((missed - own) / said, 0.1, 4.0) : 1.0};
   }
 
   Covariance best_of(const std::vector<Lag>& lags, bool with_single, bool steady) const {

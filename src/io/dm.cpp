@@ -262,7 +262,10 @@ File open(const std::filesystem::path& path, const OpenOptions& options) {
 
 }  // namespace
 
-const Reader dm_reader{"dm", recognises, open};
+const Reader dm_reader{{"dm", "Gatan DigitalMicrograph 3 and 4", ".dm3 .dm4",
+                           "every image; axes, units; beam energy, angles, dwell time, stage"},
+                          recognises,
+                          open};
 
 File read_dm(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options) {
   try {

@@ -98,10 +98,12 @@ void write_strings(hid_t location, const std::string& path, const std::vector<st
 /// What read_strings and string_attribute read texts of any length with: bounded by the file's own size, whatever a
 /// damaged file says.
 std::vector<std::string> read_dataset_texts(hid_t dataset, std::uint64_t count);
-std::string read_attribute_text(hid_t attribute);
+std::vector<std::string> read_attribute_texts(hid_t attribute, std::uint64_t count);
 
 bool has_attribute(hid_t object, const std::string& name);
 std::string string_attribute(hid_t object, const std::string& name, const std::string& otherwise = {});
+/// All texts of an attribute that holds one or a list of them; empty where there is none.
+std::vector<std::string> string_list_attribute(hid_t object, const std::string& name);
 double number_attribute(hid_t object, const std::string& name, double otherwise);
 void set_attribute(hid_t object, const std::string& name, const std::string& value);
 void set_attribute(hid_t object, const std::string& name, const char* value);

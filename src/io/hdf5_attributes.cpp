@@ -8,16 +8,22 @@
 namespace elver::hdf5 {
 namespace {
 
-/// The one element of an attribute, or nothing when there is no such attribute or it is no single value.
-Handle open_attribute(hid_t object, const std::string& name) {
+/// An attribute of at most so many values of reasonable size, or nothing.
+Handle open_attribute(hid_t object, const std::string& name, hssize_t most = 1) {
   if (!has_attribute(object, name)) return {};
   Handle attribute(H5Aopen(object, name.c_str(), H5P_DEFAULT));
   if (!attribute) return {};
   const Handle space(H5Aget_space(attribute.get()));
   const Handle type(H5Aget_type(attribute.get()));
-  if (!space || !type || H5Sget_simple_extent_npoints(space.get()) != 1 || H5Tget_size(type.get()) > (1U << 20))
-    return {};
+  const hssize_t count = space ? H5Sget_simple_extent_npoints(space.get()) : 0;
+  if (!type || count < 1 || count > most || H5Tget_size(type.get()) > (1U << 20)) return {};
   return attribute;
+}
+
+std::string trimmed(std::string value, hid_t type) {
+  value.resize(std::min(value.find('\0'), value.size()));
+  if (H5Tget_strpad(type) == H5T_STR_SPACEPAD) value.resize(value.find_last_not_of(' ') + 1);
+  return value;
 }
 
 void write_attribute(hid_t object, const std::string& name, hid_t type, const void* value) {
@@ -42,13 +48,25 @@ std::string string_attribute(hid_t object, const std::string& name, const std::s
   const Handle type(H5Aget_type(attribute.get()));
   const H5T_class_t kind = H5Tget_class(type.get());
   if (kind == H5T_INTEGER || kind == H5T_FLOAT) return text("%.15g", number_attribute(object, name, 0));
-  if (kind != H5T_STRING) return otherwise;
-  if (H5Tis_variable_str(type.get()) > 0) return read_attribute_text(attribute.get());
-  std::string value(H5Tget_size(type.get()), '\0');
-  if (H5Aread(attribute.get(), type.get(), value.data()) < 0) return otherwise;
-  value.resize(std::min(value.find('\0'), value.size()));
-  if (H5Tget_strpad(type.get()) == H5T_STR_SPACEPAD) value.resize(value.find_last_not_of(' ') + 1);
-  return value;
+  const std::vector<std::string> found = string_list_attribute(object, name);
+  return found.empty() ? otherwise : found.front();
+}
+
+std::vector<std::string> string_list_attribute(hid_t object, const std::string& name) {
+  constexpr hssize_t kMost = 1024;
+  const auto held = lock();
+  const Handle attribute = open_attribute(object, name, kMost);
+  if (!attribute) return {};
+  const Handle type(H5Aget_type(attribute.get())), space(H5Aget_space(attribute.get()));
+  if (H5Tget_class(type.get()) != H5T_STRING) return {};
+  const auto count = static_cast<std::size_t>(H5Sget_simple_extent_npoints(space.get()));
+  if (H5Tis_variable_str(type.get()) > 0) return read_attribute_texts(attribute.get(), count);
+  const std::size_t size = H5Tget_size(type.get());
+  std::string bytes(count * size, '\0');
+  if (H5Aread(attribute.get(), type.get(), bytes.data()) < 0) return {};
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < count; ++i) out.push_back(trimmed(bytes.substr(i * size, size), type.get()));
+  return out;
 }
 
 double number_attribute(hid_t object, const std::string& name, double otherwise) {

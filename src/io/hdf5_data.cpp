@@ -112,7 +112,7 @@ std::uint64_t check_readable(hid_t dataset) {
   }
   if (const std::string filter = missing_filter(dataset); !filter.empty()) {
     fail_read(dataset, path_of(dataset) + " is compressed with the filter " + filter + ", which is not at hand",
-              "Save the file with gzip (in HyperSpy: s.save(..., compression=\"gzip\"))");
+              "Install HDF5's plug-in for it, or save the file with gzip (in HyperSpy: s.save(..., compression=\"gzip\"))");
   }
   std::uint64_t elements = 1;
   for (const hsize_t n : shape(dataset)) elements = times(elements, n);

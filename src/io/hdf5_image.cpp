@@ -6,6 +6,8 @@
 #include <array>
 #include <cassert>
 #include <cstring>
+#include <span>
+#include <type_traits>
 
 #include "elver/error.hpp"
 #include "types/text.hpp"
@@ -70,21 +72,45 @@ void with_number(NumberType type, const Work& work) {
   }
 }
 
-/// A rectangle as it comes from the data set, [outer][channel][inner] with outer * inner pixels, to
-/// out[pixel * pixel_step + channel * channel_step]. In blocks, so that both sides stay in the first-level cache.
+/// One axis of a rectangle as it comes from the data set: how many, and how far apart they go in the output.
+struct Run {
+  std::size_t count = 1, step = 0;
+};
+
+/// Axes that go to places that follow each other evenly are one; axes of one element are none. At least two are left.
+std::vector<Run> joined(const std::vector<Run>& runs) {
+  std::vector<Run> out;
+  for (const Run& run : runs) {
+    if (run.count == 1) continue;
+    if (!out.empty() && out.back().step == run.count * run.step) {
+      out.back() = {out.back().count * run.count, run.step};
+    } else {
+      out.push_back(run);
+    }
+  }
+  while (out.size() < 2) out.insert(out.begin(), Run{});
+  return out;
+}
+
+/// A rectangle, in C order, to its places. In blocks, so that both sides stay in the first-level cache.
 template <class Number, class Out>
-void arrange(const Number* from, std::size_t outer, std::size_t channels, std::size_t inner, Out* out,
-             std::size_t pixel_step, std::size_t channel_step) {
+void arrange(const Number* from, std::span<const Run> runs, Out* out) {
+  const Run rows = runs[0];
+  std::size_t inner = 1;
+  for (const Run& run : runs.subspan(1)) inner *= run.count;
+  if (runs.size() > 2) {
+    for (std::size_t i = 0; i < rows.count; ++i) arrange(from + i * inner, runs.subspan(1), out + i * rows.step);
+    return;
+  }
   constexpr std::size_t kBlock = 16;
-  const std::size_t pixels = outer * inner;
-  for (std::size_t p0 = 0; p0 < pixels; p0 += kBlock) {
-    const std::size_t p1 = std::min(pixels, p0 + kBlock);
-    for (std::size_t c0 = 0; c0 < channels; c0 += kBlock) {
-      const std::size_t c1 = std::min(channels, c0 + kBlock);
-      for (std::size_t p = p0; p < p1; ++p) {
-        const Number* const source = from + p / inner * channels * inner + p % inner;
+  const Run columns = runs[1];
+  for (std::size_t r0 = 0; r0 < rows.count; r0 += kBlock) {
+    const std::size_t r1 = std::min(rows.count, r0 + kBlock);
+    for (std::size_t c0 = 0; c0 < columns.count; c0 += kBlock) {
+      const std::size_t c1 = std::min(columns.count, c0 + kBlock);
+      for (std::size_t r = r0; r < r1; ++r) {
         for (std::size_t c = c0; c < c1; ++c)
-          out[p * pixel_step + c * channel_step] = static_cast<Out>(source[c * inner]);
+          out[r * rows.step + c * columns.step] = static_cast<Out>(from[r * inner + c]);
       }
     }
   }
@@ -105,7 +131,7 @@ NumberType number_type(hid_t dataset, std::string& refusal) {
   const auto held = hdf5::lock();
   const hdf5::Handle type(H5Dget_type(dataset));
   if (const std::string filter = hdf5::missing_filter(dataset); !filter.empty()) {
-    refusal = "it is compressed with the filter " + filter + ", which is not at hand; save it with gzip";
+    refusal = "it is compressed with the filter " + filter + ", which is not at hand; install HDF5's plug-in for it, or save it with gzip";
   }
   const std::size_t size = H5Tget_size(type.get());
   switch (H5Tget_class(type.get())) {
@@ -164,19 +190,20 @@ Hdf5Image::Cache Hdf5Image::cache_for(hid_t dataset, const std::vector<hsize_t>&
   return {static_cast<std::size_t>(wanted), static_cast<std::size_t>(wanted / bytes)};
 }
 
-Hdf5Image::Hdf5Image(ImageInfo info, hid_t location, const std::string& path, const std::vector<std::size_t>& order)
-    : Image(std::move(info)), path_(path) {
+Hdf5Image::Hdf5Image(ImageInfo info, hid_t location, const std::string& path, std::vector<std::size_t> places)
+    : Image(std::move(info)), path_(path), places_(std::move(places)) {
   const std::vector<Axis>& axes = this->info().axes;
-  assert(order.size() == axes.size());
-  has_energy_ = !axes.empty() && axes.back().role == AxisRole::energy;
+  assert(places_.size() == axes.size());
   for (const Axis& axis : axes) {
     if (axis.role == AxisRole::navigation) navigation_.push_back(axis.size);
   }
-  energy_place_ = has_energy_ ? order.back() : axes.size();
   if (!this->info().refusal.empty()) return;
-  std::vector<hsize_t> dims = navigation_;
-  if (has_energy_) dims.insert(dims.begin() + static_cast<std::ptrdiff_t>(energy_place_), axes.back().size);
-  cache_ = cache_for(hdf5::open_dataset(location, path).get(), dims, has_energy_ && energy_place_ == 0 ? 1 : 0);
+  {
+    const hdf5::Handle dataset = hdf5::open_dataset(location, path);
+    const std::vector<hsize_t> dims = hdf5::shape(dataset.get());
+    rank_ = dims.size();
+    cache_ = cache_for(dataset.get(), dims, navigation_.empty() ? rank_ : places_.front());
+  }
   dataset_ = hdf5::open_dataset(location, path, cache_.bytes, cache_.chunks);
   const auto held = hdf5::lock();
   file_ = hdf5::Handle(H5Iget_file_id(dataset_.get()));
@@ -232,10 +259,14 @@ std::vector<Hdf5Image::Box> Hdf5Image::boxes(PixelRange pixels) const {
 }
 
 void Hdf5Image::read_box(const Box& box, ChannelRange channels, std::byte* out) const {
-  std::vector<hsize_t> start = box.start, count = box.count;
-  if (has_energy_) {
-    start.insert(start.begin() + static_cast<std::ptrdiff_t>(energy_place_), channels.first);
-    count.insert(count.begin() + static_cast<std::ptrdiff_t>(energy_place_), channels.size());
+  std::vector<hsize_t> start(rank_, 0), count(rank_, 1);
+  for (std::size_t i = 0; i < navigation_.size(); ++i) {
+    start[places_[i]] = box.start[i];
+    count[places_[i]] = box.count[i];
+  }
+  if (navigation_.size() < places_.size()) {
+    start[places_.back()] = channels.first;
+    count[places_.back()] = channels.size();
   }
   const auto held = hdf5::lock();
   const hdf5::Handle space(H5Dget_space(dataset_.get()));
@@ -246,43 +277,48 @@ void Hdf5Image::read_box(const Box& box, ChannelRange channels, std::byte* out) 
   }
 }
 
+/// Reads a box and puts pixel p, channel c of it at out[p * pixel_step + c * channel_step].
+template <class Out>
+void Hdf5Image::read_arranged(const Box& box, ChannelRange channels, Out* out, std::size_t pixel_step,
+                              std::size_t channel_step) const {
+  std::vector<std::byte> buffer(box.pixels * channels.size() * bytes_of(info().type));
+  read_box(box, channels, buffer.data());
+  std::vector<Run> runs(rank_);
+  std::size_t step = pixel_step;
+  for (std::size_t i = navigation_.size(); i-- > 0; step *= box.count[i]) runs[places_[i]] = {box.count[i], step};
+  if (navigation_.size() < places_.size()) runs[places_.back()] = {channels.size(), channel_step};
+  runs = joined(runs);
+  with_number(info().type, [&]<class Number>(Number) {
+    if constexpr (std::is_same_v<Out, std::byte>) {
+      std::vector<Number> turned(box.pixels * channels.size());
+      arrange(reinterpret_cast<const Number*>(buffer.data()), std::span<const Run>(runs), turned.data());
+      std::memcpy(out, turned.data(), buffer.size());
+    } else {
+      arrange(reinterpret_cast<const Number*>(buffer.data()), std::span<const Run>(runs), out);
+    }
+  });
+}
+
 void Hdf5Image::read(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const {
   const std::size_t size = bytes_of(info().type);
   check(pixels, channels, out.size() / size);
   if (channels.size() == 0) return;
-  std::vector<std::byte> buffer;
+  const bool as_stored = std::ranges::is_sorted(places_);
   for (const Box& box : boxes(pixels)) {
     std::byte* const target = out.data() + (box.first - pixels.first) * channels.size() * size;
-    if (energy_place_ >= navigation_.size()) {
+    if (as_stored) {
       read_box(box, channels, target);
-      continue;
+    } else {
+      read_arranged(box, channels, target, channels.size(), 1);
     }
-    buffer.resize(box.pixels * channels.size() * size);
-    read_box(box, channels, buffer.data());
-    std::size_t inner = 1;
-    for (std::size_t i = energy_place_; i < navigation_.size(); ++i) inner *= box.count[i];
-    with_number(info().type, [&]<class Number>(Number) {
-      std::vector<Number> turned(box.pixels * channels.size());
-      arrange(reinterpret_cast<const Number*>(buffer.data()), box.pixels / inner, channels.size(), inner, turned.data(),
-              channels.size(), 1);
-      std::memcpy(target, turned.data(), buffer.size());
-    });
   }
 }
 
 void Hdf5Image::read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const {
   check(pixels, channels, out.size());
   if (channels.size() == 0) return;
-  std::vector<std::byte> buffer;
   for (const Box& box : boxes(pixels)) {
-    buffer.resize(box.pixels * channels.size() * bytes_of(info().type));
-    read_box(box, channels, buffer.data());
-    std::size_t inner = 1;
-    for (std::size_t i = energy_place_; i < navigation_.size(); ++i) inner *= box.count[i];
-    with_number(info().type, [&]<class Number>(Number) {
-      arrange(reinterpret_cast<const Number*>(buffer.data()), box.pixels / inner, channels.size(), inner,
-              out.data() + (box.first - pixels.first), 1, pixels.size());
-    });
+    read_arranged(box, channels, out.data() + (box.first - pixels.first), 1, pixels.size());
   }
 }
 

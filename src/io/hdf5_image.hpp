@@ -20,9 +20,9 @@ hid_t memory_type(NumberType type);
 /// machine's memory, 1 GiB at most).
 class Hdf5Image : public Image {
  public:
-  /// `order`: for each axis of `info` its place in the data set; only the energy axis is moved (arrange_axes).
-  /// The data set must not be open meanwhile: its chunk cache would be that of the first who opened it.
-  Hdf5Image(ImageInfo info, hid_t location, const std::string& path, const std::vector<std::size_t>& order);
+  /// `places`: for each axis of `info` its place in the data set, in whatever order; places that no axis has are of size
+  /// 1. The data set must not be open meanwhile: its chunk cache would be that of the first who opened it.
+  Hdf5Image(ImageInfo info, hid_t location, const std::string& path, std::vector<std::size_t> places);
   void read(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const override;
   void read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const override;
   void stay_within(std::uint64_t bytes) const override;
@@ -33,6 +33,9 @@ class Hdf5Image : public Image {
   struct Box;
   std::vector<Box> boxes(PixelRange pixels) const;
   void read_box(const Box& box, ChannelRange channels, std::byte* out) const;
+  template <class Out>
+  void read_arranged(const Box& box, ChannelRange channels, Out* out, std::size_t pixel_step,
+                     std::size_t channel_step) const;
   void check(PixelRange pixels, ChannelRange channels, std::size_t values) const;
 
   struct Cache {
@@ -46,8 +49,8 @@ class Hdf5Image : public Image {
   std::optional<ChunkLayout> chunks_;  ///< where elver unpacks them itself
   mutable hdf5::Handle dataset_;
   std::vector<hsize_t> navigation_;  ///< sizes of the navigation axes, C order
-  bool has_energy_ = false;
-  std::size_t energy_place_ = 0;  ///< of the energy axis in the data set
+  std::vector<std::size_t> places_;  ///< of the axes in the data set
+  std::size_t rank_ = 0;             ///< of the data set
 };
 
 }  // namespace elver

@@ -174,8 +174,8 @@ std::vector<std::string> read_texts(hid_t object, std::uint64_t count, const Rea
 
 }  // namespace
 
-std::string read_attribute_text(hid_t attribute) {
-  return read_texts(attribute, 1, [&](hid_t type, void* out) { return H5Aread(attribute, type, out); }).front();
+std::vector<std::string> read_attribute_texts(hid_t attribute, std::uint64_t count) {
+  return read_texts(attribute, count, [&](hid_t type, void* out) { return H5Aread(attribute, type, out); });
 }
 
 std::vector<std::string> read_dataset_texts(hid_t dataset, std::uint64_t count) {

@@ -4,57 +4,18 @@
 #include <limits>
 
 #include "elver/error.hpp"
-#include "io/hdf5_image.hpp"
-#include "io/reader.hpp"
+#include "io/hdf5_reader.hpp"
 #include "types/text.hpp"
 
 namespace elver {
 namespace {
 
-/// The HDF5 signature lies at 0, 512, 1024, 2048, ..., after a user block.
-bool is_hdf5(const std::filesystem::path&, std::span<const std::byte> head) {
-  constexpr std::string_view kSignature = "\x89HDF\r\n\x1a\n";
-  const std::string_view bytes(reinterpret_cast<const char*>(head.data()), head.size());
-  for (std::size_t at = 0; at + kSignature.size() <= bytes.size(); at = at == 0 ? 512 : 2 * at) {
-    if (bytes.substr(at, kSignature.size()) == kSignature) return true;
-  }
-  return false;
-}
+using Images = std::vector<std::unique_ptr<Image>>;
 
-/// A group if it is there, and is one.
-hdf5::Handle group_if(hid_t location, const std::string& path) {
-  try {
-    if (hdf5::exists(location, path)) return hdf5::open_group(location, path);
-  } catch (const Error&) {
-  }
-  return {};
-}
-
-bool has_child_attribute(hid_t file, const std::string& attribute) {
-  for (const std::string& name : hdf5::children(file)) {
-    const hdf5::Handle group = group_if(file, name);
-    if (group && hdf5::has_attribute(group.get(), attribute)) return true;
-  }
-  return false;
-}
-
-/// What an HDF5 file is that HyperSpy did not write.
-std::string what_it_is(hid_t file) {
-  const hdf5::Handle root = hdf5::open_group(file, "/");
-  const auto marked = [&](const char* name) { return hdf5::has_attribute(root.get(), name); };
-  if (hdf5::string_attribute(root.get(), "format").starts_with("elver")) return "it is an elver model, not an image";
-  if (hdf5::exists(file, "structures") && hdf5::exists(file, "spectra"))
-    return "it is a spectral library, not an image";
-  if (hdf5::exists(file, "ImageList")) return "it is a Gatan DM5 file, which elver does not read";
-  if (hdf5::exists(file, "Data") && hdf5::exists(file, "Version"))
-    return "it is a Velox EMD file, which elver does not read";
-  if (marked("version_major") || has_child_attribute(file, "emd_group_type") || marked("emd_group_type")) {
-    return "it is an EMD file, which elver does not read";
-  }
-  if (marked("NX_class") || marked("NeXus_version") || has_child_attribute(file, "NX_class")) {
-    return "it is a NeXus file, which elver does not read";
-  }
-  return "it is an HDF5 file that HyperSpy did not write";
+/// Signals lie in "Experiments"; the root says who wrote them.
+bool is_hspy(hid_t file) {
+  return group_if(file, "Experiments") ||
+         hdf5::string_attribute(hdf5::open_group(file, "/").get(), "file_format") == "HyperSpy";
 }
 
 /// HyperSpy's ways to say nothing.
@@ -122,29 +83,6 @@ std::string read_record(hid_t group) {
   return original ? hdf5::string_attribute(original.get(), "elver") : "";
 }
 
-/// Puts a table of positions in the place of offset and scale; says so if its steps are not even.
-void read_positions(hid_t group, Axis& axis, ImageInfo& info) {
-  const std::vector<double> positions = hdf5::read<double>(group, "axis");
-  const std::string name = "its axis \"" + axis.name + "\"";
-  if (positions.size() != axis.size) {
-    info.refusal = name + text(" has %zu positions for %llu elements", positions.size(),
-                               static_cast<unsigned long long>(axis.size));
-    return;
-  }
-  const double span = positions.back() - positions.front();
-  axis.offset = positions.front();
-  axis.scale = positions.size() > 1 ? span / static_cast<double>(positions.size() - 1) : 1.0;
-  for (std::size_t i = 0; i < positions.size(); ++i) {
-    const double off = std::fabs(positions[i] - axis.offset - static_cast<double>(i) * axis.scale);
-    if (!(off <= 1e-6 * std::fabs(span))) {
-      info.refusal =
-          name + text(" is not evenly spaced (element %zu lies %g steps off); resample it on even steps first", i,
-                      off / std::fabs(axis.scale));
-      return;
-    }
-  }
-}
-
 /// Fills the axes in the order of the data. Returns those that HyperSpy calls signal axes.
 std::vector<std::size_t> read_axes(hid_t group, const std::vector<hsize_t>& dims, ImageInfo& info) {
   std::vector<std::size_t> signal;
@@ -163,7 +101,8 @@ std::vector<std::size_t> read_axes(hid_t group, const std::vector<hsize_t>& dims
     axis.offset = hdf5::number_attribute(holder.get(), "offset", 0.0);
     const std::string type = word(holder.get(), "_type");
     if (hdf5::exists(holder.get(), "axis")) {
-      read_positions(holder.get(), axis, info);
+      const std::string wrong = put_positions(hdf5::read<double>(holder.get(), "axis"), axis);
+      if (!wrong.empty()) info.refusal = "its axis \"" + axis.name + "\" " + wrong;
     } else if (!type.empty() && type != "UniformDataAxis") {
       info.refusal = "its axis \"" + axis.name + "\" is a " + type + "; convert it to even steps first";
     }
@@ -187,51 +126,35 @@ std::vector<std::size_t> read_axes(hid_t group, const std::vector<hsize_t>& dims
 std::unique_ptr<Image> read_signal(hid_t file, const std::string& name, const OpenOptions& options, bool only_image) {
   const std::string path = "Experiments/" + name;
   const hdf5::Handle group = hdf5::open_group(file, path);
-  hdf5::Handle data = hdf5::open_dataset(group.get(), "data");
   ImageInfo info;
   info.id = name;
   read_metadata(group.get(), info);
   info.record_json = read_record(group.get());
   if (info.title.empty() && !name.starts_with("__unnamed__")) info.title = name;
-  info.type = number_type(data.get(), info.refusal);
-  const std::vector<hsize_t> dims = hdf5::shape(data.get());
+  const std::vector<hsize_t> dims = hdf5::shape(hdf5::open_dataset(group.get(), "data").get());
   if (dims.empty()) hdf5::fail_read(file, name + " is a single value, not an image");
-  if (info.refusal.empty()) hdf5::check_readable(data.get());
   const std::vector<std::size_t> signal = read_axes(group.get(), dims, info);
   // One signal axis means spectra.
   const std::optional<std::size_t> spectrum = signal.size() == 1 ? std::optional(signal.front()) : std::nullopt;
-  const std::vector<std::size_t> order = arrange_axes(info, spectrum, options, only_image);
-  data = {};  // while it is open, its small chunk cache is everybody's
-  return std::make_unique<Hdf5Image>(std::move(info), file, path + "/data", order);
+  return hdf5_image(std::move(info), file, path + "/data", {}, spectrum, options, only_image);
 }
 
-File read_file(hid_t file, const std::filesystem::path& path, const OpenOptions& options) {
-  const auto held = hdf5::lock();
-  const hdf5::Handle root = hdf5::open_group(file, "/");
-  if (!hdf5::exists(file, "Experiments") && hdf5::string_attribute(root.get(), "file_format") != "HyperSpy") {
-    throw Error(ErrorKind::input, "cannot read " + path.string(), what_it_is(file),
-                "Open it in HyperSpy and save it as .hspy");
-  }
-  File out;
-  out.path = path;
-  out.format = "hspy";
+Images read(hid_t file, const OpenOptions& options) {
+  Images out;
   const hdf5::Handle experiments = hdf5::open_group(file, "Experiments");
   std::vector<std::string> signals;
   for (const std::string& name : hdf5::children(experiments.get())) {
     if (hdf5::exists(experiments.get(), name + "/data")) signals.push_back(name);
   }
-  for (const std::string& name : signals) out.images.push_back(read_signal(file, name, options, signals.size() == 1));
+  for (const std::string& name : signals) out.push_back(read_signal(file, name, options, signals.size() == 1));
   return out;
 }
 
 }  // namespace
 
-File read_hspy(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options) {
-  return read_file(hdf5::open_bytes(bytes.span, path.string()).get(), path, options);
-}
-
-const Reader hspy_reader{"hspy", is_hdf5, [](const std::filesystem::path& path, const OpenOptions& options) {
-                           return read_file(hdf5::open_file(path.string()).get(), path, options);
-                         }};
+const Hdf5Reader hspy_reader{
+    {"hspy", "HyperSpy", ".hspy", "every signal; axes, units; beam energy, angles, dwell time; what elver did"},
+    is_hspy,
+    read};
 
 }  // namespace elver

@@ -294,7 +294,10 @@ File open(const std::filesystem::path& path, const OpenOptions& options) {
 
 }  // namespace
 
-const Reader msa_reader{"msa", recognises, open};
+const Reader msa_reader{{"msa", "EMSA/MAS", ".msa .emsa .txt",
+                           "one spectrum; axis; beam energy, angles, dwell time"},
+                          recognises,
+                          open};
 
 File read_msa(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options) {
   try {

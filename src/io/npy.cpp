@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "elver/error.hpp"
+#include "io/npy_array.hpp"
 #include "io/reader.hpp"
 #include "io/strided_image.hpp"
 #include "io/utf8.hpp"
@@ -13,7 +14,8 @@ namespace elver {
 namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
-constexpr std::size_t kMostAxes = 3;
+constexpr std::size_t kMostAxes = 3;        ///< of an image
+constexpr std::size_t kMostShapeAxes = 32;  ///< NumPy's own limit
 
 /// The header's dictionary.
 struct Header {
@@ -98,7 +100,7 @@ class HeaderText {
       if (code != std::errc{}) malformed();
       at_ += static_cast<std::size_t>(rest - start);
       if (at_ < text_.size() && text_[at_] == 'L') ++at_;  // Python 2 wrote long integers so
-      if (out.size() > kMostAxes) throw std::runtime_error("it has more than three axes");
+      if (out.size() > kMostShapeAxes) malformed();
       out.push_back(size);
       if (!accept(',') && peek() != ')') malformed();
     }
@@ -156,45 +158,20 @@ std::pair<Header, std::size_t> read_header(std::span<const std::byte> file) {
 }
 
 std::unique_ptr<Image> make_image(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options) {
-  const auto [header, start] = read_header(bytes.span);
-  const PixelType pixel = pixel_type(header.descr);
-  const char order = header.descr[0];
-  if (order != '<' && order != '>' && order != '|' && order != '=') {
-    throw std::runtime_error("its values have the unknown byte order " + utf8_of(header.descr.substr(0, 1)));
-  }
-  const std::size_t axes = header.shape.size();
-  if (axes == 0) throw std::runtime_error("it holds one number, not a spectrum");
+  const NpyArray array = find_npy_array(bytes.span);
+  const std::size_t axes = array.shape.size();
   if (axes > kMostAxes) throw std::runtime_error("it has more than three axes");
-  const auto values = checked_product(header.shape);
-  std::uint64_t wanted = 0;
-  if (!values || __builtin_mul_overflow(*values, pixel.bytes, &wanted) || wanted > bytes.span.size() - start) {
-    std::string shape;
-    for (const std::uint64_t size : header.shape) {
-      shape += text("%s%llu", shape.empty() ? "" : " x ", static_cast<unsigned long long>(size));
-    }
-    throw std::runtime_error(
-        "it declares " + shape +
-        text(" values of %zu bytes and holds %zu bytes of them", pixel.bytes, bytes.span.size() - start));
-  }
   ImageInfo info;
   info.id = "0";
   info.title = utf8_of(path.stem().string());
-  info.type = pixel.type;
-  info.refusal = pixel.refusal;
-  std::vector<std::ptrdiff_t> strides(axes);
-  std::ptrdiff_t stride = static_cast<std::ptrdiff_t>(pixel.bytes);
-  for (std::size_t i = 0; i < axes; ++i) {
-    const std::size_t axis = header.fortran_order ? i : axes - 1 - i;
-    strides[axis] = stride;
-    stride *= static_cast<std::ptrdiff_t>(header.shape[axis]);
-  }
+  info.type = array.type;
+  info.refusal = array.refusal;
   constexpr std::array kNames{"Energy loss", "x", "y"};
   for (std::size_t i = 0; i < axes; ++i) {
-    info.axes.push_back({kNames[axes - 1 - i], "", 1.0, 0.0, header.shape[i], AxisRole::navigation});
+    info.axes.push_back({kNames[axes - 1 - i], "", 1.0, 0.0, array.shape[i], AxisRole::navigation});
   }
-  const bool big = order == '>';
-  StridedLayout layout{bytes, start, {}, order != '=' && big != (std::endian::native == std::endian::big), pixel.half};
-  for (const std::size_t place : arrange_axes(info, axes - 1, options, true)) layout.strides.push_back(strides[place]);
+  StridedLayout layout{bytes, array.start, {}, array.swapped, array.half};
+  for (const std::size_t place : arrange_axes(info, axes - 1, options, true)) layout.strides.push_back(array.strides[place]);
   if (info.axes.back().name != "Energy loss") {  // --energy-axis said otherwise
     for (std::size_t i = 0; i < axes; ++i) info.axes[i].name = kNames[axes - 1 - i];
   }
@@ -211,7 +188,41 @@ File open(const std::filesystem::path& path, const OpenOptions& options) {
 
 }  // namespace
 
-const Reader npy_reader{"npy", recognises, open};
+const Reader npy_reader{{"npy", "NumPy", ".npy",
+                           "one array of one to three axes; --offset-ev and --dispersion-ev calibrate it"},
+                          recognises,
+                          open};
+
+NpyArray find_npy_array(std::span<const std::byte> bytes) {
+  const auto [header, start] = read_header(bytes);
+  const PixelType pixel = pixel_type(header.descr);
+  const char order = header.descr[0];
+  if (order != '<' && order != '>' && order != '|' && order != '=') {
+    throw std::runtime_error("its values have the unknown byte order " + utf8_of(header.descr.substr(0, 1)));
+  }
+  const std::size_t axes = header.shape.size();
+  if (axes == 0) throw std::runtime_error("it holds one number, not a spectrum");
+  const auto values = checked_product(header.shape);
+  std::uint64_t wanted = 0;
+  if (!values || __builtin_mul_overflow(*values, pixel.bytes, &wanted) || wanted > bytes.size() - start) {
+    std::string shape;
+    for (const std::uint64_t size : header.shape) {
+      shape += text("%s%llu", shape.empty() ? "" : " x ", static_cast<unsigned long long>(size));
+    }
+    throw std::runtime_error("it declares " + shape + text(" values of %zu bytes and holds %zu bytes of them", pixel.bytes,
+                                                           bytes.size() - start));
+  }
+  const bool big = order == '>';
+  NpyArray array{pixel.type, pixel.half, order != '=' && big != (std::endian::native == std::endian::big),
+                 pixel.refusal, start, header.shape, std::vector<std::ptrdiff_t>(axes)};
+  std::ptrdiff_t stride = static_cast<std::ptrdiff_t>(pixel.bytes);
+  for (std::size_t i = 0; i < axes; ++i) {
+    const std::size_t axis = header.fortran_order ? i : axes - 1 - i;
+    array.strides[axis] = stride;
+    stride *= static_cast<std::ptrdiff_t>(header.shape[axis]);
+  }
+  return array;
+}
 
 File read_npy(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options) {
   try {

@@ -4,14 +4,17 @@
 
 #include "elver/error.hpp"
 #include "elver/io.hpp"
+#include "io/hdf5_reader.hpp"
 #include "io/reader.hpp"
 #include "types/text.hpp"
 
 namespace elver {
 namespace {
 
-/// Every format that elver reads. The first that recognises the content opens the file.
-constexpr std::array kReaders{&dm_reader, &hspy_reader, &npy_reader, &msa_reader};
+/// Every format that elver reads. The first that recognises the content opens the file; HDF5's are asked before.
+constexpr std::array kReaders{&dm_reader, &swift_reader, &npy_reader, &ripple_reader, &msa_reader};
+constexpr std::array kHdf5Readers{&hspy_reader,  &velox_reader, &ncem_reader,
+                                  &nexus_reader, &nion_reader,  &any_hdf5_reader};
 constexpr std::size_t kHeadBytes = 4096;
 
 std::string list(const std::vector<const ImageInfo*>& images) {
@@ -109,18 +112,24 @@ Image* find(File& file, const ImageInfo* info) {
   return nullptr;
 }
 
-[[noreturn]] void refuse_unknown(const std::filesystem::path& path, std::span<const std::byte> head) {
-  const std::string_view bytes(reinterpret_cast<const char*>(head.data()), head.size());
-  const std::string what = "cannot read " + path.string();
-  if (bytes.starts_with("\x89HDF\r\n\x1a\n")) {
-    if (bytes.find("ImageList") != bytes.npos || path.extension() == ".dm5") {
-      throw Error(ErrorKind::input, what, "it is a Gatan DM5 file, which elver does not read",
-                  "Save it as DM4 in DigitalMicrograph");
+File read_hdf5(const hdf5::Handle& file, const std::filesystem::path& path, const OpenOptions& options) {
+  const auto held = hdf5::lock();
+  const auto takes = [&](const Hdf5Reader& reader) {
+    try {
+      return reader.recognises(file.get());
+    } catch (const Error&) {
+      return false;
     }
-    throw Error(ErrorKind::input, what, "it is an HDF5 file, but not a HyperSpy one", "Save it as .hspy in HyperSpy");
+  };
+  for (const Hdf5Reader* reader : kHdf5Readers) {
+    if (takes(*reader)) return {path, std::string(reader->about.name), reader->read(file.get(), options)};
   }
-  throw Error(ErrorKind::input, what, "its content is of no format that elver knows",
-              "Give a Gatan DM3 or DM4, HyperSpy .hspy, EMSA .msa or NumPy .npy file");
+  return {path, "hdf5", {}};
+}
+
+[[noreturn]] void refuse_unknown(const std::filesystem::path& path) {
+  throw Error(ErrorKind::input, "cannot read " + path.string(), "its content is of no format that elver knows",
+              path.extension() == ".raw" ? "Give the .rpl file that describes it" : "`elver formats` lists what elver reads");
 }
 
 }  // namespace
@@ -156,13 +165,26 @@ void finish_file(File& file, const OpenOptions& options) {
 File open_file(const std::filesystem::path& path, const OpenOptions& options) {
   const Bytes bytes = map_file(path);
   const auto head = bytes.span.first(std::min(bytes.span.size(), kHeadBytes));
-  for (const Reader* reader : kReaders) {
-    if (!reader->recognises(path, head)) continue;
-    File file = reader->open(path, options);
+  const auto finished = [&](File file) {
     finish_file(file, options);
     return file;
+  };
+  if (is_hdf5(head)) return finished(read_hdf5(hdf5::open_file(path.string()), path, options));
+  for (const Reader* reader : kReaders) {
+    if (reader->recognises(path, head)) return finished(reader->open(path, options));
   }
-  refuse_unknown(path, bytes.span.first(std::min(bytes.span.size(), std::size_t{1} << 16)));
+  refuse_unknown(path);
+}
+
+File read_hdf5(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options) {
+  return read_hdf5(hdf5::open_bytes(bytes.span, path.string()), path, options);
+}
+
+std::vector<FormatInfo> formats_read() {
+  std::vector<FormatInfo> out;
+  for (const Hdf5Reader* reader : kHdf5Readers) out.push_back(reader->about);
+  for (const Reader* reader : kReaders) out.push_back(reader->about);
+  return out;
 }
 
 std::unique_ptr<Image> open_image(const std::filesystem::path& path, const OpenOptions& options) {

@@ -14,9 +14,10 @@
 /// axis.
 namespace elver {
 
-/// One format. Adding one: a file of its own in src/io, a declaration below, a line in the table in open.cpp.
+/// One format. Adding one: a file of its own in src/io, a declaration below (of one in HDF5: in hdf5_reader.hpp), a
+/// line in the table in open.cpp.
 struct Reader {
-  std::string_view name;
+  FormatInfo about;
   /// By content: `head` is the first few kB of the file (all of it, if it is shorter).
   bool (*recognises)(const std::filesystem::path& path, std::span<const std::byte> head);
   /// Lists the images with their axes arranged (arrange_axes). Picks none: open_file does.
@@ -24,9 +25,10 @@ struct Reader {
   File (*open)(const std::filesystem::path& path, const OpenOptions& options);
 };
 extern const Reader dm_reader;
-extern const Reader hspy_reader;
 extern const Reader msa_reader;
 extern const Reader npy_reader;
+extern const Reader ripple_reader;
+extern const Reader swift_reader;
 
 /// The bytes of a file, and who keeps them alive: a mapping, or memory.
 struct Bytes {
@@ -52,10 +54,11 @@ void check_file(const std::filesystem::path& path);
 
 /// The readers of mapped formats, from bytes wherever they are; `path` is for names and messages only.
 File read_dm(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options);
-/// (This one copies the bytes; opened by path, values stay in the file.)
-File read_hspy(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options);
+/// (HDF5 of any format. This one copies the bytes; opened by path, values stay in the file.)
+File read_hdf5(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options);
 File read_msa(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options);
 File read_npy(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options);
+File read_swift(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options);
 
 /// Finds the energy axis of an image and puts it last; sets roles and `kind`; turns keV and meV into eV.
 /// In: `info` with id, title, signal type and axes in the C order of the file. Out: for each axis of `info` its place

@@ -200,7 +200,8 @@ std::vector<std::string> look_at_counts(const Image& image, const RunContext& co
   if (pedestal > 0.05 * found.least && -found.intercept > kSure * found.intercept_error) {
     notes.push_back(
         text("about %.3g counts of every channel are no electrons but a pedestal (the scatter of the counts "
-             "says so): take it off, or the background and every ratio are wrong",
+             "says so; Velox adds 100 for each frame): take it off with --pedestal COUNTS, or the background and every ratio "
+             "are wrong",
              pedestal));
   }
   const double frames = unit > 0 ? 1 / unit : 0.0;

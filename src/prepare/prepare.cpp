@@ -24,6 +24,16 @@ Binning earlier_binning(const Json& earlier) {
   return bin;
 }
 
+void pedestal_step(Prepared& prepared, double counts, const Json& earlier) {
+  if (counts == 0) return;
+  if (earlier.contains("pedestal")) {
+    prepared.record.notes.push_back("a pedestal was taken off before this file was written: nothing more is");
+    return;
+  }
+  prepared.image = off_pedestal(std::move(prepared.image), counts);
+  prepared.record.pedestal = counts;
+}
+
 void bin_step(Prepared& prepared, Binning wanted, const Json& earlier) {
   if (wanted == Binning{}) return;
   const Binning before = earlier_binning(earlier);
@@ -242,6 +252,7 @@ Prepared prepare(std::unique_ptr<Image> image, const Preparation& options, const
   if (context.memory_bytes > 0) prepared.image->stay_within(context.memory_bytes / 4);  // before anything is looked at
   prepared.record.earlier_json = prepared.image->info().record_json;
   const Json earlier = earlier_preparation(prepared.record.earlier_json);
+  pedestal_step(prepared, options.pedestal, earlier);
   // Counts that were dealt out between channels scatter less for that; they were looked at before.
   if (options.counts == Counts::look && !earlier.contains("align"))
     prepared.record.notes = look_at_counts(*prepared.image, context);

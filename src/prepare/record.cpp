@@ -64,6 +64,7 @@ std::uint64_t count_of(const Json& object, const char* key) {
 
 std::string preparation_json(const PreparationRecord& record) {
   Json out = earlier_preparation(record.earlier_json);
+  if (record.pedestal) out["pedestal"] = {{"counts", *record.pedestal}};
   if (record.bin) out["bin"] = {{"rows", record.bin->rows}, {"columns", record.bin->columns}};
   if (record.spikes) out["spikes"] = {{"values_replaced", record.spikes->values}, {"pixels", record.spikes->pixels}};
   if (record.align && record.alignment) out["align"] = alignment_json(*record.align, *record.alignment);

@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace elver;
   const Bytes bytes{std::as_bytes(std::span(data, size)), nullptr};
   try {
-    File file = read_hspy(bytes, "fuzz.hspy", {});
+    File file = read_hdf5(bytes, "fuzz.h5", {});
     finish_file(file, {});
     static_cast<void>(info_json(file));
     for (const auto& image : file.images) {
