@@ -198,16 +198,21 @@ Hdf5Image::Hdf5Image(ImageInfo info, hid_t location, const std::string& path, st
     if (axis.role == AxisRole::navigation) navigation_.push_back(axis.size);
   }
   if (!this->info().refusal.empty()) return;
+  std::vector<hsize_t> dims;
   {
     const hdf5::Handle dataset = hdf5::open_dataset(location, path);
-    const std::vector<hsize_t> dims = hdf5::shape(dataset.get());
+    dims = hdf5::shape(dataset.get());
     rank_ = dims.size();
     cache_ = cache_for(dataset.get(), dims, navigation_.empty() ? rank_ : places_.front());
   }
   dataset_ = hdf5::open_dataset(location, path, cache_.bytes, cache_.chunks);
   const auto held = hdf5::lock();
   file_ = hdf5::Handle(H5Iget_file_id(dataset_.get()));
-  chunks_ = chunk_layout(dataset_.get(), this->info().type, dims, energy_place_);
+  // Chunks are unpacked here where pixels lie in the order of the data set.
+  const bool has_energy = navigation_.size() < places_.size();
+  const bool in_order = std::is_sorted(places_.begin(), places_.end() - (has_energy ? 1 : 0));
+  if (in_order && rank_ == places_.size())
+    chunks_ = chunk_layout(dataset_.get(), this->info().type, dims, has_energy ? places_.back() : rank_);
 }
 
 Grain Hdf5Image::grain() const { return chunks_ ? grain_of(*chunks_) : Grain{}; }
