@@ -457,15 +457,15 @@ TEST(HspyReader, OtherHdf5FilesAreCalledByTheirNames) {
     return error_of(ErrorKind::input, [&] { open_file(path); });
   };
   const auto root = [](hid_t file) { return hdf5::open_group(file, "/"); };
-  EXPECT_THAT(message([](hid_t) {}), HasSubstr("HyperSpy did not write"));
+  EXPECT_THAT(message([](hid_t) {}), HasSubstr("no image (hdf5)"));
   EXPECT_THAT(message([&](hid_t file) { hdf5::set_attribute(root(file).get(), "format", "elver model"); }),
               HasSubstr("elver model"));
   EXPECT_THAT(message([&](hid_t file) { hdf5::set_attribute(root(file).get(), "version_major", 0LL); }),
-              HasSubstr("EMD"));
+              HasSubstr("no image (emd-ncem)"));
   EXPECT_THAT(message([&](hid_t file) { hdf5::create_group(file, "ImageList"); }), HasSubstr("DM5"));
   EXPECT_THAT(
       message([&](hid_t file) { hdf5::set_attribute(hdf5::create_group(file, "entry").get(), "NX_class", "NXentry"); }),
-      HasSubstr("NeXus"));
+      HasSubstr("no image (nexus)"));
   EXPECT_THAT(message([&](hid_t file) {
                 hdf5::set_attribute(root(file).get(), "file_format", "HyperSpy");
                 hdf5::create_group(file, "Experiments");

@@ -135,7 +135,7 @@ File read_hdf5(const hdf5::Handle& file, const std::filesystem::path& path, cons
 }  // namespace
 
 void finish_file(File& file, const OpenOptions& options) {
-  if (file.images.empty()) throw Error(ErrorKind::input, "cannot read " + file.path.string(), "it holds no image");
+  if (file.images.empty()) throw Error(ErrorKind::input, "cannot read " + file.path.string(), "it holds no image (" + file.format + ")");
   const ImageInfo* chosen = nullptr;
   if (!options.dataset.empty()) {
     chosen = &named(file, options.dataset);
