@@ -410,13 +410,13 @@ TEST(HspyReader, ValuesThatAreNoRealNumbersAreListedAndRefused) {
 
 TEST(HspyReader, AFilterThatIsNotAtHandIsNamed) {
   const TempDir dir;
-  const auto lzf = [](hid_t creation) {
+  const auto blosc2 = [](hid_t creation) {
     const hsize_t chunk[3] = {4, 3, 5};
     H5Pset_chunk(creation, 3, chunk);
-    H5Pset_filter(creation, 32000, H5Z_FLAG_OPTIONAL, 0, nullptr);
+    H5Pset_filter(creation, 32026, H5Z_FLAG_OPTIONAL, 0, nullptr);
     return hdf5::Handle(H5Tcopy(H5T_NATIVE_FLOAT));
   };
-  EXPECT_THAT(refusal_of_data(dir, lzf), HasSubstr("LZF"));
+  EXPECT_THAT(refusal_of_data(dir, blosc2), HasSubstr("Blosc2"));
 }
 
 TEST(HspyReader, SeveralSignalsAreListedAndTheSpectrumImageIsPicked) {

@@ -267,6 +267,20 @@ TEST(Nexus, UnevenEnergiesAreRefusedAndUnevenPixelsCounted) {
   EXPECT_EQ(found.images[0]->info().axes[0].units, "");
 }
 
+/// A single axis is a name, whatever it holds; a list in one text is split.
+TEST(Nexus, OneAxisMayHaveABlankInItsName) {
+  const TempDir dir;
+  for (const bool list : {false, true}) {
+    const fs::path path = hdf5_file(dir / "a.nxs", [&](hid_t file) {
+      nexus_groups(file);
+      hdf5::write<float>(file, "entry/eels/intensity", std::vector<float>(kColumns * kChannels, 1.0F), list ? std::vector<hsize_t>{kColumns, kChannels} : std::vector<hsize_t>{kColumns * kChannels});
+      table(file, "entry/eels/Energy loss", positions(kColumns * kChannels, 448.5, 0.3), "", "eV");
+      hdf5::set_attribute(hdf5::open_group(file, "entry/eels").get(), "axes", list ? "axis_x, axis_energy" : "Energy loss");
+    });
+    EXPECT_NEAR(open_file(path).images.at(0)->info().axes.back().scale, 0.3, 1e-12);
+  }
+}
+
 // ---- Nion Swift ---------------------------------------------------------------------------------------------------
 
 nlohmann::json swift_properties() {
@@ -425,6 +439,33 @@ TEST(AnyHdf5, WhatIsNoImageSaysWhatItIs) {
   EXPECT_THAT(refusal_of(ErrorKind::input, [&] { open_file(dm5); }), HasSubstr("Save it as DM4"));
   const fs::path empty = hdf5_file(dir / "e.h5", [](hid_t) {});
   EXPECT_THAT(refusal_of(ErrorKind::input, [&] { open_file(empty); }), HasSubstr("it holds no image"));
+}
+
+/// A chunk as LZF stores what it cannot pack: runs of up to 32 bytes behind their length. Cut, it is refused.
+TEST(AnyHdf5, LzfIsUnpacked) {
+  const TempDir dir;
+  const std::vector<std::uint16_t> values = in_c_order();
+  const std::string plain(reinterpret_cast<const char*>(values.data()), 2 * values.size());
+  std::string packed;
+  for (std::size_t i = 0; i < plain.size(); i += 32) {
+    const std::string run = plain.substr(i, 32);
+    packed += static_cast<char>(run.size() - 1) + run;
+  }
+  const auto write = [&](const std::string& chunk) {
+    return hdf5_file(dir / "a.h5", [&](hid_t file) {
+      const hsize_t dims[3] = {kRows, kColumns, kChannels}, start[3] = {0, 0, 0};
+      const unsigned client[3] = {4, 0x105, static_cast<unsigned>(plain.size())};
+      const hdf5::Handle creation(H5Pcreate(H5P_DATASET_CREATE)), space(H5Screate_simple(3, dims, nullptr));
+      H5Pset_chunk(creation.get(), 3, dims);
+      H5Pset_filter(creation.get(), 32000, H5Z_FLAG_OPTIONAL, 3, client);
+      const hdf5::Handle dataset(
+          H5Dcreate2(file, "a", H5T_NATIVE_UINT16, space.get(), H5P_DEFAULT, creation.get(), H5P_DEFAULT));
+      ASSERT_GE(H5Dwrite_chunk(dataset.get(), H5P_DEFAULT, 0, start, chunk.size(), chunk.data()), 0);
+    });
+  };
+  EXPECT_EQ(values_of<std::uint16_t>(*open_file(write(packed)).images.at(0)), values);
+  const File cut = open_file(write(packed.substr(0, packed.size() / 2)));
+  EXPECT_THAT(refusal_of(ErrorKind::input, [&] { values_of<std::uint16_t>(*cut.images.at(0)); }), HasSubstr("cannot read"));
 }
 
 /// A group that holds itself is walked once, so to speak.

@@ -111,6 +111,8 @@ std::unique_lock<std::recursive_mutex> lock() {
   std::unique_lock<std::recursive_mutex> held(mutex);
   static const bool ours = close_at_exit();
   static_cast<void>(ours);
+  static const bool with_lzf = (register_lzf(), true);
+  static_cast<void>(with_lzf);
   thread_local const bool silenced = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;  // the stack is a thread's own
   static_cast<void>(silenced);
   return held;

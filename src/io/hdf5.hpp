@@ -17,6 +17,8 @@ namespace elver::hdf5 {
 /// HDF5 directly holds it meanwhile. Recursive. The first call silences HDF5's own error stack.
 std::unique_lock<std::recursive_mutex> lock();
 
+void register_lzf();  ///< lock() does it
+
 /// Owns one HDF5 identifier of whatever class; closes it.
 class Handle {
  public:

@@ -66,7 +66,7 @@ std::uint64_t expansion(hid_t creation) {
     if (filter == H5Z_FILTER_DEFLATE) {
       ratio = times(ratio, 1032);  // zlib's limit
     } else if (filter != H5Z_FILTER_SHUFFLE && filter != H5Z_FILTER_FLETCHER32) {
-      ratio = times(ratio, 64);
+      ratio = times(ratio, 100);
     }
   }
   return ratio;

@@ -49,7 +49,7 @@ std::vector<std::string> split(const std::string& list) {
 std::vector<std::string> axes_of(hid_t group, hid_t data, std::size_t rank) {
   std::vector<std::string> listed = hdf5::string_list_attribute(group, "axes");
   if (listed.empty()) listed = hdf5::string_list_attribute(data, "axes");
-  if (listed.size() == 1) listed = split(listed.front());
+  if (listed.size() == 1 && !dataset_if(group, listed.front())) listed = split(listed.front());
   std::vector<std::string> out(rank, ".");
   for (std::size_t i = 0; i < listed.size(); ++i) {
     const double said = hdf5::number_attribute(group, listed[i] + "_indices", static_cast<double>(i));

@@ -35,9 +35,9 @@ def signal(shape, dtype, seed=0, units=("nm", "nm", "eV"), line=False):
                      "units": "eV" if name == "Energy loss" else "nm", "navigate": name != "Energy loss",
                      "index_in_array": i, "is_binned": name == "Energy loss"})
     tem = {"beam_energy": 300.0, "convergence_angle": 21.4, "Detector": {"EELS": {"collection_angle": 37.0}}}
-    return {"data": data, "axes": axes, "original_metadata": {}, "package": "hyperspy", "package_version": "2.5",
+    return {"data": data, "axes": axes, "original_metadata": {}, "package_info": {"package": "hyperspy", "package_version": "2.5"},
             "metadata": {"General": {"title": "a cathode"}, "Signal": {"signal_type": "EELS"},
-                         "Acquisition_instrument": {"TEM": tem}}, "learning_results": {}, "attributes": {"_lazy": False}}
+                         "Acquisition_instrument": {"TEM": tem}}, "learning_results": {}, "tmp_parameters": {}, "models": {}, "attributes": {"_lazy": False}}
 
 
 def write_velox(path, shape, dtype):
