@@ -98,7 +98,8 @@ void fetch(const Bytes& bytes, std::span<const std::byte> part) {
   const Pages pages = pages_of(part);
   while (::madvise(pages.first, pages.bytes, MADV_POPULATE_READ) != 0) {
     if (errno == EINTR) continue;
-    if (errno == EFAULT) throw Error(ErrorKind::input, "cannot read on", "the file has become shorter, or its disk fails");
+    if (errno == EFAULT)
+      throw Error(ErrorKind::input, "cannot read on", "the file has become shorter, or its disk fails");
     return;
   }
 #endif

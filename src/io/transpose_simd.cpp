@@ -42,8 +42,8 @@ HWY_INLINE void turn_8x8(D d, V (&v)[8]) {
   const auto upper32 = [&](V x, V y) {
     return hn::BitCast(d, hn::InterleaveUpper(d32, hn::BitCast(d32, x), hn::BitCast(d32, y)));
   };
-  for (int half = 0; half < 2; ++half) {      // rows 0 to 3, rows 4 to 7
-    for (int side = 0; side < 2; ++side) {    // columns 0 to 3, columns 4 to 7
+  for (int half = 0; half < 2; ++half) {    // rows 0 to 3, rows 4 to 7
+    for (int side = 0; side < 2; ++side) {  // columns 0 to 3, columns 4 to 7
       b[4 * half + 2 * side] = lower32(a[4 * half + side], a[4 * half + 2 + side]);
       b[4 * half + 2 * side + 1] = upper32(a[4 * half + side], a[4 * half + 2 + side]);
     }
