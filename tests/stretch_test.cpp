@@ -125,7 +125,8 @@ void expect_tiles_are_the_image(const Image& image, const std::vector<ChannelRan
           ++seen[tile.pixels.first + p];
           for (const ChannelRange& window : windows) {
             for (std::size_t c = window.first; c < window.last; ++c) {
-              wrong += std::memcmp(tile.counts.channel(c) + p, &all[c * pixels + tile.pixels.first + p], 4) == 0 ? 0 : 1;
+              wrong +=
+                  std::memcmp(tile.counts.channel(c) + p, &all[c * pixels + tile.pixels.first + p], 4) == 0 ? 0 : 1;
             }
           }
         }
@@ -149,12 +150,12 @@ TEST(Stretch, OfChunksGivesWhatTheImageGives) {
   const std::vector<Case> cases{
       {NumberType::u16, {H5T_STD_U16LE, true, true}, {13, 21}, 2, {4, 5, 50}},
       {NumberType::u16, {H5T_STD_U16BE, true, true}, {13, 21}, 2, {4, 5, 16}},
-      {NumberType::f32, {H5T_IEEE_F32LE, true, true}, {13, 21}, 0, {16, 5, 21}},   // energy-major
+      {NumberType::f32, {H5T_IEEE_F32LE, true, true}, {13, 21}, 0, {16, 5, 21}},  // energy-major
       {NumberType::f64, {H5T_IEEE_F64BE, false, true}, {13, 21}, 1, {3, 16, 8}},
       {NumberType::i32, {H5T_STD_I32LE, false, false}, {3, 5, 19}, 3, {2, 2, 6, 50}},
       {NumberType::u8, {H5T_STD_U8LE, true, true}, {70}, 1, {9, 50}},
       {NumberType::i64, {H5T_STD_I64LE, true, false}, {2, 3, 4, 5}, 4, {1, 3, 1, 5, 25}},
-      {NumberType::u16, {H5T_STD_U16LE, true, true}, {}, 0, {16}},                  // a single spectrum
+      {NumberType::u16, {H5T_STD_U16LE, true, true}, {}, 0, {16}},  // a single spectrum
       {NumberType::f32, {H5T_IEEE_F32LE, true, true}, {300, 1}, 2, {7, 1, 50}},
   };
   for (std::size_t i = 0; i < cases.size(); ++i) {
@@ -202,12 +203,15 @@ TEST(Stretch, OfAMappedFileGivesWhatTheImageGives) {
   std::vector<std::byte> content(50 * 13 * 21 * 8 + 100);
   std::mt19937 random(3);
   for (std::byte& b : content) b = static_cast<std::byte>(random() % 120);  // finite whatever they are read as
-  std::ofstream(dir / "raw", std::ios::binary).write(reinterpret_cast<const char*>(content.data()), static_cast<std::streamsize>(content.size()));
-  for (const NumberType type : {NumberType::u8, NumberType::i8, NumberType::u16, NumberType::i16, NumberType::u32, NumberType::i32,
-                                NumberType::u64, NumberType::f32, NumberType::f64, NumberType::boolean}) {
+  std::ofstream(dir / "raw", std::ios::binary)
+      .write(reinterpret_cast<const char*>(content.data()), static_cast<std::streamsize>(content.size()));
+  for (const NumberType type :
+       {NumberType::u8, NumberType::i8, NumberType::u16, NumberType::i16, NumberType::u32, NumberType::i32,
+        NumberType::u64, NumberType::f32, NumberType::f64, NumberType::boolean}) {
     for (const bool energy_major : {false, true}) {
       for (const bool swapped : {false, true}) {
-        SCOPED_TRACE(std::string(name_of(type)) + (energy_major ? ", energy-major" : "") + (swapped ? ", swapped" : ""));
+        SCOPED_TRACE(std::string(name_of(type)) + (energy_major ? ", energy-major" : "") +
+                     (swapped ? ", swapped" : ""));
         const auto n = static_cast<std::ptrdiff_t>(bytes_of(type));
         StridedLayout layout{map_file(dir / "raw"), 33, {}, swapped};
         layout.strides = energy_major ? std::vector<std::ptrdiff_t>{21 * n, n, 13 * 21 * n}

@@ -38,23 +38,24 @@ struct Axis {
 
 /// What a file says of one image. Axes are in C order with the energy axis last, whatever the order in the file.
 struct ImageInfo {
-  std::string id;     ///< what --dataset takes
+  std::string id;  ///< what --dataset takes
   std::string title;
   ImageKind kind = ImageKind::image;
   NumberType type = NumberType::f32;
   std::vector<Axis> axes;
-  std::string signal_type;                  ///< "EELS" where the file says so, else ""
-  std::string quantity;                     ///< what the values are, or their unit, as the file says; else ""
+  std::string signal_type;  ///< "EELS" where the file says so, else ""
+  std::string quantity;     ///< what the values are, or their unit, as the file says; else ""
   std::optional<double> beam_energy_kev;
-  std::optional<double> convergence_mrad;   ///< semi-angle
-  std::optional<double> collection_mrad;    ///< semi-angle
+  std::optional<double> convergence_mrad;  ///< semi-angle
+  std::optional<double> collection_mrad;   ///< semi-angle
   std::optional<double> dwell_s;
-  bool selected = false;                    ///< the one that a command without --dataset uses
-  std::string refusal;                      ///< why its values cannot be read ("" if they can): complex, RGB
-  std::string record_json;                  ///< what an elver that wrote the file says it did (original_metadata/elver)
+  bool selected = false;    ///< the one that a command without --dataset uses
+  std::string refusal;      ///< why its values cannot be read ("" if they can): complex, RGB
+  std::string record_json;  ///< what an elver that wrote the file says it did (original_metadata/elver)
 };
 
-/// A value a pixel beside an image: what was found in it, or done to it. C order of the navigation axes; NaN where none.
+/// A value a pixel beside an image: what was found in it, or done to it. C order of the navigation axes; NaN where
+/// none.
 struct PixelMap {
   std::string name, unit, title;
   std::vector<float> values;
@@ -79,7 +80,8 @@ struct Grain {
 };
 
 /// A block of pixels on its way from the file: made ahead of the work on it, gone (with what was kept for it) after.
-/// Making one fetches the bytes; what there is to do before values can be read comes in parts, so that it can be dealt out.
+/// Making one fetches the bytes; what there is to do before values can be read comes in parts, so that it can be dealt
+/// out.
 class Stretch {
  public:
   virtual ~Stretch() = default;
@@ -108,7 +110,7 @@ class Image {
   /// Of an aligned image: by how many eighths of a channel (-3 to 4) each pixel's own axis lies below energy(); empty
   /// where every pixel's axis is energy(). Channel i of pixel p lies at energy().energy(i - eighths()[p] / 8.0).
   virtual std::span<const std::int8_t> eighths() const { return {}; }
-  void select() { info_.selected = true; }                        ///< it is the one that commands use
+  void select() { info_.selected = true; }                          ///< it is the one that commands use
   void refuse(std::string why) { info_.refusal = std::move(why); }  ///< its values are not to be read
 
   /// Values as they are, native byte order, [pixel][channel]; `out` holds pixels*channels*bytes_of(type).

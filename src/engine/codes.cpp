@@ -144,8 +144,8 @@ CodeTable make_codes(std::span<const BoosterRounds> boosters, Missing missing,
   for (auto first = uses.nodes.begin(); first != uses.nodes.end();) {
     const bool in_set = first->categorical();
     const std::uint64_t same = in_set ? 0 : 32;  // bits that nodes of one row may differ in
-    const auto last = std::find_if(first, uses.nodes.end(),
-                                   [&](const Use& use) { return use.key >> same != first->key >> same; });
+    const auto last =
+        std::find_if(first, uses.nodes.end(), [&](const Use& use) { return use.key >> same != first->key >> same; });
     RowKey key{first->row() >> 2, (first->row() & 1) != 0};
     if (in_set) {
       key.categories = &uses.sets[static_cast<std::uint32_t>(first->key)];

@@ -20,7 +20,7 @@ namespace {
 constexpr std::uint64_t kTileBytes = 512 << 10;  ///< counts of a tile: about half of a second-level cache
 constexpr std::uint64_t kBlock = 64;             ///< pixels that the stages work on together
 constexpr std::uint64_t kMostTilePixels = 16 * kBlock;
-constexpr std::uint64_t kStretchBytes = 64 << 20;   ///< as stored; long enough that its ends cost nothing
+constexpr std::uint64_t kStretchBytes = 64 << 20;               ///< as stored; long enough that its ends cost nothing
 constexpr std::uint64_t kMostStretchBytes = 4 * kStretchBytes;  ///< where the file's grain is coarse
 
 std::uint64_t channel_count(std::span<const ChannelRange> channels) {
@@ -93,8 +93,7 @@ TileCut cut_tiles(const Image& image, std::span<const ChannelRange> channels, co
     if (fits == 0) {
       throw Error(ErrorKind::resources, "not enough memory",
                   text("one pixel of %zu channels on %u threads needs %llu bytes", static_cast<std::size_t>(counts),
-                       context.thread_count(),
-                       static_cast<unsigned long long>(2 * per_pixel * context.thread_count())),
+                       context.thread_count(), static_cast<unsigned long long>(2 * per_pixel * context.thread_count())),
                   "Raise --memory or lower --threads");
     }
     cut.tile_pixels = std::min(cut.tile_pixels, fits);
@@ -118,7 +117,8 @@ TileCut cut_tiles(const Image& image, std::span<const ChannelRange> channels, co
 
 double deal_tiles(const Image& image, std::span<const ChannelRange> channels, const TileCut& cut,
                   const RunContext& context, std::string_view stage, const std::function<void(const Tile&)>& work) {
-  const ChannelRange hull = channels.empty() ? ChannelRange{} : ChannelRange{channels.front().first, channels.back().last};
+  const ChannelRange hull =
+      channels.empty() ? ChannelRange{} : ChannelRange{channels.front().first, channels.back().last};
   if (context.memory_bytes > 0) image.stay_within(context.memory_bytes / 4);
   std::mutex progress_mutex;
   if (context.progress != nullptr) context.progress->begin(stage, image.pixels(), "px");
@@ -133,9 +133,8 @@ double deal_tiles(const Image& image, std::span<const ChannelRange> channels, co
     const std::unique_ptr<Stretch> stretch = next.valid() ? next.get() : image.stretch(blocks[i], channels);
     waited += watch.seconds();
     if (i + 1 < blocks.size()) {
-      next = std::async(std::launch::async, [&image, channels, &block = blocks[i + 1]] {
-        return image.stretch(block, channels);
-      });
+      next = std::async(std::launch::async,
+                        [&image, channels, &block = blocks[i + 1]] { return image.stretch(block, channels); });
     }
     const std::vector<PixelRange> tiles = tiles_of(blocks[i], image.columns(), cut.tile_pixels);
     in_arena(context, [&] {
@@ -148,8 +147,9 @@ double deal_tiles(const Image& image, std::span<const ChannelRange> channels, co
         const PixelRange pixels = tiles[t];
         const std::span<float> counts = buffers.local().of(pixels.size() * hull.size());
         for (const ChannelRange& window : channels) {
-          stretch->read_tile(pixels, window,
-                             counts.subspan((window.first - hull.first) * pixels.size(), window.size() * pixels.size()));
+          stretch->read_tile(
+              pixels, window,
+              counts.subspan((window.first - hull.first) * pixels.size(), window.size() * pixels.size()));
         }
         work(Tile{pixels, TileView{counts.data(), static_cast<std::size_t>(pixels.size()), hull}});
         if (context.progress != nullptr) {

@@ -10,7 +10,8 @@ namespace elver::engine {
 
 /// How the loop cuts an image: stretches of so many rows and columns, one after the other, and tiles in them.
 struct TileCut {
-  std::uint64_t rows = 1, columns = 1;  ///< of a stretch: whole rows, or one row of grains where a row of them is too large
+  std::uint64_t rows = 1,
+                columns = 1;  ///< of a stretch: whole rows, or one row of grains where a row of them is too large
   std::uint64_t tile_pixels = 1;
 };
 

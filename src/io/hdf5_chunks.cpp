@@ -199,7 +199,8 @@ class ChunkStretch : public Stretch {
     const hsize_t first = one_pixel ? 0 : place[inner_], columns = one_pixel ? 1 : layout_.chunk[inner_];
     const hsize_t depth = spectra ? layout_.chunk[layout_.energy_place] : 1;
     std::vector<std::ptrdiff_t> stride(rank_, static_cast<std::ptrdiff_t>(layout_.value_bytes));
-    for (std::size_t i = rank_ - 1; i-- > 0;) stride[i] = stride[i + 1] * static_cast<std::ptrdiff_t>(layout_.chunk[i + 1]);
+    for (std::size_t i = rank_ - 1; i-- > 0;)
+      stride[i] = stride[i + 1] * static_cast<std::ptrdiff_t>(layout_.chunk[i + 1]);
     for (hsize_t x = first; x < first + count;) {
       const hsize_t next_x = std::min(first + count, one_pixel ? 1 : (x / columns + 1) * columns);
       if (!one_pixel) place[inner_] = x;
@@ -209,7 +210,8 @@ class ChunkStretch : public Stretch {
         const auto found = std::ranges::lower_bound(numbers_, number_of(place));
         const Chunk& chunk = chunks_[static_cast<std::size_t>(found - numbers_.begin())];
         std::ptrdiff_t at = 0;
-        for (std::size_t i = 0; i < rank_; ++i) at += static_cast<std::ptrdiff_t>(place[i] % layout_.chunk[i]) * stride[i];
+        for (std::size_t i = 0; i < rank_; ++i)
+          at += static_cast<std::ptrdiff_t>(place[i] % layout_.chunk[i]) * stride[i];
         values::with_stored(layout_.format, [&]<class Source>() {
           values::copy_block<float, Source>(chunk.bytes.data() + at, next_x - x, one_pixel ? 0 : stride[inner_],
                                             next_c - c, spectra ? stride[layout_.energy_place] : 0,
@@ -223,7 +225,7 @@ class ChunkStretch : public Stretch {
 
   const ChunkLayout& layout_;
   hid_t dataset_;
-  std::size_t rank_, inner_ = 0;  ///< of the axes; the axis that a row of pixels runs along
+  std::size_t rank_, inner_ = 0;        ///< of the axes; the axis that a row of pixels runs along
   std::vector<std::uint64_t> numbers_;  ///< ascending, of chunks_
   std::vector<Chunk> chunks_;
 };
@@ -240,7 +242,8 @@ std::optional<ChunkLayout> chunk_layout(hid_t dataset, NumberType type, const st
   out.dims = dims;
   out.energy_place = energy_place;
   out.chunk.resize(dims.size());
-  if (H5Pget_chunk(creation.get(), static_cast<int>(dims.size()), out.chunk.data()) != static_cast<int>(dims.size())) return {};
+  if (H5Pget_chunk(creation.get(), static_cast<int>(dims.size()), out.chunk.data()) != static_cast<int>(dims.size()))
+    return {};
   const std::optional<values::Format> format = format_of(stored.get(), type);
   if (!format) return {};
   out.format = *format;

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -97,7 +98,8 @@ void fetch(const Bytes& bytes, std::span<const std::byte> part) {
   const Pages pages = pages_of(part);
   while (::madvise(pages.first, pages.bytes, MADV_POPULATE_READ) != 0) {
     if (errno == EINTR) continue;
-    if (errno == EFAULT) throw Error(ErrorKind::input, "cannot read on", "the file has become shorter, or its disk fails");
+    if (errno == EFAULT)
+      throw Error(ErrorKind::input, "cannot read on", "the file has become shorter, or its disk fails");
     return;
   }
 #endif
@@ -105,7 +107,10 @@ void fetch(const Bytes& bytes, std::span<const std::byte> part) {
 
 void give_back(const Bytes& bytes, std::span<const std::byte> part) noexcept {
   if (bytes.file < 0 || part.empty()) return;
-  const Pages pages = pages_of(part);
+  // Around a page that is fetched Linux maps its neighbours, 64 KiB at most: those behind were given back before.
+  constexpr std::ptrdiff_t kAround = 64 << 10;
+  const std::ptrdiff_t before = std::min(kAround, part.data() - bytes.span.data());
+  const Pages pages = pages_of({part.data() - before, part.size() + static_cast<std::size_t>(before)});
   ::madvise(pages.first, pages.bytes, MADV_DONTNEED);
 }
 

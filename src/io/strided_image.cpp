@@ -81,17 +81,18 @@ void StridedImage::read_tile(PixelRange pixels, ChannelRange channels, std::span
   check(pixels, channels, out.size());
   const auto count = static_cast<std::size_t>(pixels.size());
   values::with_stored(format(), [&]<class Source>() {
-    for_each_run(
-        pixels, channels, [&](const std::byte* from, std::size_t run, std::ptrdiff_t stride, std::size_t before) {
-          std::ptrdiff_t channel_stride = channel_stride_;
-          std::vector<std::byte> near;
-          if (copies(stride)) {
-            near = copied(from, run, channels.size());
-            from = near.data();
-            channel_stride = stride * static_cast<std::ptrdiff_t>(run);
-          }
-          values::copy_block<float, Source>(from, run, stride, channels.size(), channel_stride, out.data() + before, 1, count);
-        });
+    for_each_run(pixels, channels,
+                 [&](const std::byte* from, std::size_t run, std::ptrdiff_t stride, std::size_t before) {
+                   std::ptrdiff_t channel_stride = channel_stride_;
+                   std::vector<std::byte> near;
+                   if (copies(stride)) {
+                     near = copied(from, run, channels.size());
+                     from = near.data();
+                     channel_stride = stride * static_cast<std::ptrdiff_t>(run);
+                   }
+                   values::copy_block<float, Source>(from, run, stride, channels.size(), channel_stride,
+                                                     out.data() + before, 1, count);
+                 });
   });
   if (sparing_) give_back_pages(layout_.bytes);
 }
@@ -100,11 +101,11 @@ void StridedImage::read_mapped(PixelRange pixels, ChannelRange channels, std::sp
   check(pixels, channels, out.size());
   const auto count = static_cast<std::size_t>(pixels.size());
   values::with_stored(format(), [&]<class Source>() {
-    for_each_run(
-        pixels, channels, [&](const std::byte* from, std::size_t run, std::ptrdiff_t stride, std::size_t before) {
-          values::copy_block<float, Source>(from, run, stride, channels.size(), channel_stride_, out.data() + before, 1,
-                                            count);
-        });
+    for_each_run(pixels, channels,
+                 [&](const std::byte* from, std::size_t run, std::ptrdiff_t stride, std::size_t before) {
+                   values::copy_block<float, Source>(from, run, stride, channels.size(), channel_stride_,
+                                                     out.data() + before, 1, count);
+                 });
   });
 }
 
@@ -208,7 +209,7 @@ void StridedImage::read_numbers(PixelRange pixels, ChannelRange channels, std::s
                      channel_stride = stride * static_cast<std::ptrdiff_t>(run);
                    }
                    values::copy_block<Number, Source>(from, run, stride, channels.size(), channel_stride,
-                                              target + before * pixel_step, pixel_step, channel_step);
+                                                      target + before * pixel_step, pixel_step, channel_step);
                  });
     if (sparing_) give_back_pages(layout_.bytes);
     if (!aligned.empty()) std::memcpy(out.data(), aligned.data(), aligned.size() * sizeof(Number));

@@ -104,10 +104,10 @@ void convert(const std::byte* from, Out* out, std::size_t n) {
 template <class Out, class Source>
 void transpose(const std::byte* from, std::size_t rows, std::ptrdiff_t stride, std::size_t n, Out* out,
                std::size_t out_step) {
-  if constexpr (std::is_same_v<Out, float> && (std::is_same_v<Source, Stored<std::uint16_t, false>> ||
-                                               std::is_same_v<Source, Stored<std::int16_t, false>> ||
-                                               std::is_same_v<Source, Stored<std::int32_t, false>> ||
-                                               std::is_same_v<Source, Stored<float, false>>)) {
+  if constexpr (std::is_same_v<Out, float> &&
+                (std::is_same_v<Source, Stored<std::uint16_t, false>> ||
+                 std::is_same_v<Source, Stored<std::int16_t, false>> ||
+                 std::is_same_v<Source, Stored<std::int32_t, false>> || std::is_same_v<Source, Stored<float, false>>)) {
     return transpose_to_floats(from, number_type_of<typename Source::Value>(), rows, stride, n, out, out_step);
   }
   constexpr std::size_t kSide = 64;  // measured: 32 is a third slower, 128 no faster

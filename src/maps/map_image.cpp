@@ -172,30 +172,27 @@ MapResult map_image(const Image& image, const Model& model, std::span<const std:
   oneapi::tbb::enumerable_thread_specific<engine::TileWork> works([&] { return engine::TileWork(forest); });
   SharedSeconds writing;
   const Stopwatch loop;
-  const double waited =
-      engine::deal_tiles(timed, plan.windows(), left, "map",
-                [&](const Tile& tile) {
-                  const std::uint64_t first = tile.pixels.first;
-                  const std::size_t count = tile.counts.pixels;
-                  engine::TileWork& work = works.local();
-                  plan.work(tile, mask.empty() ? mask : mask.subspan(first, count), work);
-                  const engine::TileOutcome& found = work.finish();
-                  const Stopwatch watch;
-                  std::ranges::copy(found.status, result.status.begin() + static_cast<std::ptrdiff_t>(first));
-                  fill_edges(found, first, plan.edge_count(), std::span(result.maps).subspan(first_edge_map));
-                  std::vector<std::uint64_t> valid;
-                  for (const std::uint32_t p : found.valid) valid.push_back(first + p);
-                  const std::vector<float> snr =
-                      snr_of(std::span(result.maps).subspan(first_edge_map), plan.edge_count(), valid);
-                  for (std::size_t t = 0; t < tasks.size(); ++t) {
-                    tasks[t].fill(found.margins.data() + forest.first_output(t) * count, count, valid, snr, result.maps);
-                  }
-                  if (domain) {
-                    domain->fill(found.margins.data() + forest.first_output(tasks.size()) * count, count, valid, snr,
-                                 result.maps);
-                  }
-                  writing.add(watch.seconds());
-                });
+  const double waited = engine::deal_tiles(timed, plan.windows(), left, "map", [&](const Tile& tile) {
+    const std::uint64_t first = tile.pixels.first;
+    const std::size_t count = tile.counts.pixels;
+    engine::TileWork& work = works.local();
+    plan.work(tile, mask.empty() ? mask : mask.subspan(first, count), work);
+    const engine::TileOutcome& found = work.finish();
+    const Stopwatch watch;
+    std::ranges::copy(found.status, result.status.begin() + static_cast<std::ptrdiff_t>(first));
+    fill_edges(found, first, plan.edge_count(), std::span(result.maps).subspan(first_edge_map));
+    std::vector<std::uint64_t> valid;
+    for (const std::uint32_t p : found.valid) valid.push_back(first + p);
+    const std::vector<float> snr =
+        snr_of(std::span(result.maps).subspan(first_edge_map), plan.edge_count(), valid);
+    for (std::size_t t = 0; t < tasks.size(); ++t) {
+      tasks[t].fill(found.margins.data() + forest.first_output(t) * count, count, valid, snr, result.maps);
+    }
+    if (domain) {
+      domain->fill(found.margins.data() + forest.first_output(tasks.size()) * count, count, valid, snr, result.maps);
+    }
+    writing.add(watch.seconds());
+  });
 
   count_status(result);
   note_domain(result);

@@ -26,7 +26,8 @@ std::string sha256(std::span<const std::byte> bytes);
 std::string sha256_of_file(const std::filesystem::path& path);
 
 /// What sampled_sha256_of_file reads, for people.
-inline constexpr const char* kSampledBytes = "the size (8 bytes, little-endian), the first and last MiB, 64 blocks of 64 KiB evenly spaced between";
+inline constexpr const char* kSampledBytes =
+    "the size (8 bytes, little-endian), the first and last MiB, 64 blocks of 64 KiB evenly spaced between";
 /// Enough to tell a large file from others without reading it all: the SHA-256 of kSampledBytes, block i of the 64
 /// beginning at byte 2^20 + i * ((size - 2^21 - 2^16) / 63), rounded down. For files of 8 MiB and more.
 /// Throws Error{input} when it cannot be read.

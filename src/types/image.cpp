@@ -13,9 +13,20 @@ struct TypeFacts {
   std::string_view name;
   std::size_t bytes;
 };
-constexpr std::array<TypeFacts, 14> kTypes{{{"uint8", 1}, {"int8", 1}, {"uint16", 2}, {"int16", 2}, {"uint32", 4},
-    {"int32", 4}, {"uint64", 8}, {"int64", 8}, {"float32", 4}, {"float64", 8}, {"bool", 1}, {"complex64", 8},
-    {"complex128", 16}, {"rgb", 4}}};
+constexpr std::array<TypeFacts, 14> kTypes{{{"uint8", 1},
+                                            {"int8", 1},
+                                            {"uint16", 2},
+                                            {"int16", 2},
+                                            {"uint32", 4},
+                                            {"int32", 4},
+                                            {"uint64", 8},
+                                            {"int64", 8},
+                                            {"float32", 4},
+                                            {"float64", 8},
+                                            {"bool", 1},
+                                            {"complex64", 8},
+                                            {"complex128", 16},
+                                            {"rgb", 4}}};
 constexpr std::array<std::string_view, 4> kKinds{"spectrum-image", "spectrum", "image", "stack"};
 
 }  // namespace
@@ -105,7 +116,8 @@ class Through : public Stretch {
 
 }  // namespace
 
-std::unique_ptr<Stretch> Image::stretch(const PixelBlock& /*pixels*/, std::span<const ChannelRange> /*channels*/) const {
+std::unique_ptr<Stretch> Image::stretch(const PixelBlock& /*pixels*/,
+                                        std::span<const ChannelRange> /*channels*/) const {
   return std::make_unique<Through>(*this);
 }
 
