@@ -232,7 +232,7 @@ TEST(LinearBase, IsWhatTheTreesAddToOnEveryTarget) {
       Task task;
       task.booster = boosters[b];
       task.base = bases[b];
-      task_margins(task, x, rows, expected);
+      task_margins(task, x, {}, rows, expected);
       std::size_t wrong = 0;
       for (std::size_t r = 0; r < rows; ++r) {
         for (std::size_t k = 0; k < outputs; ++k) {

@@ -40,11 +40,12 @@ Rows make_rows(std::size_t count, std::uint64_t seed, double noise) {
   return out;
 }
 
-LinearFit fit_of(const Rows& rows) { return {rows.features, rows.weights, {kParts[0], kParts[1]}}; }
+LinearFit fit_of(const Rows& rows) { return {rows.features, {}, rows.weights, {kParts[0], kParts[1]}}; }
+LinearFit noise_fit_of(const Rows& rows) { return {rows.features, rows.snr, rows.weights, {kParts[0], kParts[1]}}; }
 
 TEST(LinearFit, RidgeOfAlmostNoPenaltyIsLeastSquares) {
   const Rows rows = make_rows(600, 1, 0);
-  const LinearBase base = fit_of(rows).ridge(rows.labels[0], 1e-9);
+  const LinearBase base = fit_of(rows).ridge(rows.labels[0], 1e-9).base;
   std::vector<float> values(rows.count);
   base.values(rows.features, rows.count, values);
   double worst = 0;
@@ -52,14 +53,41 @@ TEST(LinearFit, RidgeOfAlmostNoPenaltyIsLeastSquares) {
     worst = std::max(worst, static_cast<double>(std::abs(values[i] - rows.labels[0][i])));
   EXPECT_LT(worst, 0.15);  // ten parts in a thousand of noise in the features, times weights of a few
   // An infinite penalty leaves the mean.
-  const LinearBase none = fit_of(rows).ridge(rows.labels[0], 1e12);
+  const LinearBase none = fit_of(rows).ridge(rows.labels[0], 1e12).base;
   for (const float w : none.weights) EXPECT_NEAR(w, 0, 1e-9);
+}
+
+// Labels that only quiet spectra tell: a fit that knows the noise is better than one that does not, and as good as one of
+// quiet spectra alone where they are quiet.
+TEST(LinearFit, ReadsLessFromNoisySpectra) {
+  Rows rows = make_rows(4000, 3, 0), quiet;
+  std::mt19937_64 random(4);
+  std::normal_distribution normal;
+  for (std::size_t i = 0; i < rows.count; ++i) {
+    const double sigma = 1.5 / static_cast<double>(rows.snr[2 * i]);
+    for (std::size_t f = 0; f < kWidth; ++f) rows.features[i * kWidth + f] += static_cast<float>(sigma * normal(random));
+  }
+  const auto error = [&](const LinearPart& part, bool of_quiet) {
+    const std::vector<float> values = part.values(rows.features, rows.snr, rows.count);
+    double sum = 0, count = 0;
+    for (std::size_t i = 0; i < rows.count; ++i) {
+      if (of_quiet && rows.snr[2 * i] < 20) continue;
+      sum += std::pow(static_cast<double>(values[i] - rows.labels[0][i]), 2);
+      count += 1;
+    }
+    return std::sqrt(sum / count);
+  };
+  const LinearPart plain = fit_of(rows).ridge(rows.labels[0], 1e-6);
+  const LinearPart aware = noise_fit_of(rows).ridge(rows.labels[0], 1e-6);
+  ASSERT_TRUE(aware.noise.has_value());
+  EXPECT_LT(error(aware, false), 0.97 * error(plain, false));
+  EXPECT_LT(error(aware, true), 0.8 * error(plain, true));
 }
 
 TEST(LinearFit, LogisticIsWhereTheSlopeOfThePenalisedLossIsZero) {
   const Rows rows = make_rows(400, 2, 0);
   const double penalty = 1e-3;
-  const LinearBase base = fit_of(rows).logistic(rows.labels[1], 2, penalty);
+  const LinearBase base = fit_of(rows).logistic(rows.labels[1], 2, penalty).base;
   std::vector<float> margins(rows.count);
   base.values(rows.features, rows.count, margins);
   double residual = 0;
@@ -79,7 +107,7 @@ TEST(LinearFit, LogisticIsWhereTheSlopeOfThePenalisedLossIsZero) {
   // Softmax of three classes tells them apart as well.
   std::vector<float> classes;
   for (const float y : rows.labels[0]) classes.push_back(y < -0.4F ? 0.0F : y < 0.4F ? 1.0F : 2.0F);
-  const LinearBase three = fit_of(rows).logistic(classes, 3, 1e-6);
+  const LinearBase three = fit_of(rows).logistic(classes, 3, 1e-6).base;
   std::vector<float> of_three(3 * rows.count);
   three.values(rows.features, rows.count, of_three);
   std::size_t found = 0;
@@ -112,10 +140,10 @@ TEST(Trust, IntervalsCoverWhatWasAskedWhateverTheNoise) {
   const Rows training = make_rows(500, 11, 1), calibration = make_rows(3000, 12, 1), test = make_rows(3000, 13, 1);
   Task trained;
   trained.booster = Booster::bare(kWidth, 1);
-  trained.base = fit_of(training).ridge(training.labels[0], 1e-4);
+  trained.base = fit_of(training).ridge(training.labels[0], 1e-4).base;
   std::vector<float> margins(calibration.count), seen(test.count);
-  task_margins(trained, calibration.features, calibration.count, margins);
-  task_margins(trained, test.features, test.count, seen);
+  task_margins(trained, calibration.features, calibration.snr, calibration.count, margins);
+  task_margins(trained, test.features, test.snr, test.count, seen);
   const Trust trust = fit_trust(task, trained.booster, margins, calibration, 0, 0.9);
   const Figure coverage = coverage_of(task, trust, trained.booster, seen, test, 0);
   EXPECT_NEAR(coverage.value, 0.9, 0.025);  // three standard errors of both halves: sqrt(2 * 0.09 / 3000) = 0.0077
@@ -178,11 +206,12 @@ TEST(LinearBase, GivesXGBoostsMargins) {
     const std::size_t column = s == 1 ? 1 : 0;
     const Rows& data = s == 2 ? of_classes : rows;
     Task task;
-    task.base = fit_base(specs[s], fit_of(data), data.labels[column], 1e-3);
-    task.booster = fit_booster(specs[s], data, column, task.base, settings, 12, 1, {});
-    std::vector<float> ours(rows.count * task.booster.output_count()), base(ours.size());
-    task_margins(task, rows.features, rows.count, ours);
-    task.base.values(rows.features, rows.count, base);
+    const LinearPart part = fit_base(specs[s], fit_of(data), data.labels[column], 1e-3);
+    task.base = part.base;
+    const std::vector<float> base = part.values(rows.features, {}, rows.count);
+    task.booster = fit_booster(specs[s], data, column, base, settings, 12, 1, {});
+    std::vector<float> ours(rows.count * task.booster.output_count());
+    task_margins(task, rows.features, rows.snr, rows.count, ours);
     xgboost::DMatrix matrix(rows.features, rows.count, kWidth);
     matrix.set_float("base_margin", base);
     EXPECT_EQ(xgboost::XgbBooster(task.booster).predict(matrix, true).values, ours) << specs[s].name;

@@ -50,10 +50,25 @@ struct NoiseVariance {
   double at(std::span<const float> snr) const;
 };
 
+/// Noise of a pixel: the sum over the edges of 1 / snr^2, where a signal-to-noise ratio below 1 counts as 1.
+double noise_of(std::span<const float> snr);
+
+/// What is added to a task's margins after its trees, because what is worth reading from a quiet spectrum is not what is
+/// left in a noisy one: for each level a linear function of the features, times noise / (noise + level).
+struct NoiseTerm {
+  LinearBase linear;           ///< outputs: the task's for the first level, then for the next
+  std::vector<double> levels;  ///< noise at which a level's function counts half
+  /// Adds to margins [row][output] of row-major features; snr [row][edge].
+  void add(std::span<const float> features, std::span<const float> snr, std::size_t rows,
+           std::span<float> margins) const;
+  /// The weight of each level.
+  std::vector<double> weights(std::span<const float> snr) const;
+};
+
 /// How far a task's values can be trusted, as measured on structures that their boosters never saw.
 struct Trust {
   double coverage = 0.9;          ///< asked of intervals and sets
-  NoiseVariance error;            ///< of a value: variance of its error before scaling
+  NoiseVariance error = {};       ///< of a value: variance of its error before scaling
   double quantile = 0.0;          ///< of a value: the interval is value +- quantile * sqrt(error)
   double least_probability = 0.0; ///< of classes: those at least so probable, and the most probable, are the set
   double slope = 1.0, offset = 0.0;  ///< of yes or no: the probability is the logistic of slope * margin + offset
@@ -78,11 +93,14 @@ struct Task {
   bool best_rounds = false;     ///< stop at the booster's best_iteration ("rounds":"best")
   Booster booster;              ///< holds the bytes unchanged
   LinearBase base = {};         ///< empty: the booster's own base score
+  std::optional<NoiseTerm> noise = {};
   std::optional<Trust> trust = {};
 };
 
-/// Margins [row][output] of row-major features: base, then trees, bit for bit what every back end gives.
-void task_margins(const Task& task, std::span<const float> features, std::size_t rows, std::span<float> out);
+/// Margins [row][output] of row-major features: base, then trees, then the noise term of `snr`, [row][edge]; bit for bit
+/// what every back end gives.
+void task_margins(const Task& task, std::span<const float> features, std::span<const float> snr, std::size_t rows,
+                  std::span<float> out);
 
 /// What one person hands to another: one self-describing file, NAME.elver (HDF5 inside).
 struct Model {

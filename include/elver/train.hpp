@@ -33,7 +33,8 @@ struct TrainOptions {
   double learning_rate = 0.06;
   std::size_t samples = 6000;        ///< training spectra a group of tasks
   std::size_t search_samples = 2000; ///< and a fold
-  std::size_t draws = 8;             ///< instruments that every held-out specimen is seen through; half as many in folds
+  std::size_t draws = 8;             ///< instruments that every held-out specimen is seen through; half as many in the folds' trials,
+                                     ///< a quarter in their figures
   double coverage = 0.9;             ///< asked of intervals and sets
   std::vector<std::string> tasks;    ///< the ones to train; empty: all
   std::filesystem::path journal;     ///< finished trials, so that a search goes on where it was stopped; empty: none

@@ -71,7 +71,7 @@ void map_on_devices(const Image& image, const Model& model, std::span<const engi
           std::size_t output = 0;
           for (const TaskMaps& task : tasks) {
             task.fill(tile.margins + output * tile.stride + first, tile.stride, places, snr, result.maps);
-            output += task.booster().booster->output_count();
+            output += task.output_count();
           }
           if (domain != nullptr) domain->fill(tile.margins + output * tile.stride + first, tile.stride, places, snr, result.maps);
         });

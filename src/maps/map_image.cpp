@@ -154,7 +154,7 @@ MapResult map_image(const Image& image, const Model& model, std::span<const std:
   check_names(result.maps);
 
   std::vector<engine::BoosterRounds> boosters;
-  for (const TaskMaps& task : tasks) boosters.push_back(task.booster());
+  for (const TaskMaps& task : tasks) task.add_boosters(boosters);
   if (domain) boosters.push_back(domain->booster());
   const RunContext left = left_for_tiles(context, pixels, result.maps.size());
   const std::vector<int> devices = engine::devices_to_use(context, why_not_on_devices(model, image));
@@ -185,12 +185,12 @@ MapResult map_image(const Image& image, const Model& model, std::span<const std:
     for (const std::uint32_t p : found.valid) valid.push_back(first + p);
     const std::vector<float> snr =
         snr_of(std::span(result.maps).subspan(first_edge_map), plan.edge_count(), valid);
-    for (std::size_t t = 0; t < tasks.size(); ++t) {
-      tasks[t].fill(found.margins.data() + forest.first_output(t) * count, count, valid, snr, result.maps);
+    const float* margins = found.margins.data();
+    for (const TaskMaps& task : tasks) {
+      task.fill(margins, count, valid, snr, result.maps);
+      margins += task.output_count() * count;
     }
-    if (domain) {
-      domain->fill(found.margins.data() + forest.first_output(tasks.size()) * count, count, valid, snr, result.maps);
-    }
+    if (domain) domain->fill(margins, count, valid, snr, result.maps);
     writing.add(watch.seconds());
   });
 

@@ -46,6 +46,7 @@ TaskMaps::TaskMaps(const Task& task, std::size_t feature_count, std::uint64_t pi
         "Make the model with the grids that the booster was trained on");
   }
   rounds_ = rounds_of(task, notes);
+  if (task.noise) bare_ = Booster::bare(feature_count, outputs_ * task.noise->levels.size());
 
   const auto add = [&](std::string name, std::string unit, std::string title, MapScale scale) -> Map& {
     Map map{std::move(name), std::move(unit), {}, {}, std::move(title), scale, true};
@@ -98,6 +99,11 @@ TaskMaps::TaskMaps(const Task& task, std::size_t feature_count, std::uint64_t pi
   }
 }
 
+void TaskMaps::add_boosters(std::vector<engine::BoosterRounds>& boosters) const {
+  boosters.push_back({&task_.booster, rounds_, &task_.base});
+  if (task_.noise) boosters.push_back({&bare_, 0, &task_.noise->linear});
+}
+
 void TaskMaps::fill(const float* margins, std::size_t stride, std::span<const std::uint64_t> pixels,
                     std::span<const float> snr, std::vector<Map>& maps) const {
   const std::size_t rows = pixels.size();
@@ -105,6 +111,16 @@ void TaskMaps::fill(const float* margins, std::size_t stride, std::span<const st
   std::vector<float> values(rows * outputs_);
   for (std::size_t i = 0; i < outputs_; ++i) {
     for (std::size_t row = 0; row < rows; ++row) values[row * outputs_ + i] = margins[i * stride + row];
+  }
+  for (std::size_t row = 0; task_.noise && row < rows; ++row) {
+    const std::size_t edges = snr.size() / rows;
+    const std::vector<double> share = task_.noise->weights(snr.subspan(row * edges, edges));
+    for (std::size_t i = 0; i < outputs_; ++i) {
+      for (std::size_t j = 0; j < share.size(); ++j) {
+        const float linear = margins[((1 + j) * outputs_ + i) * stride + row];
+        values[row * outputs_ + i] += static_cast<float>(share[j] * static_cast<double>(linear));
+      }
+    }
   }
   const Trust* const trust = task_.trust ? &*task_.trust : nullptr;
   const bool calibrated = trust != nullptr && kind_ == Kind::values && task_.booster.is_classifier();

@@ -112,6 +112,17 @@ LinearBase read_base(const JsonValue& value) {
   return out;
 }
 
+NoiseTerm read_noise(const JsonValue& value) {
+  value.object({"levels", "parts", "intercept", "weights"});
+  NoiseTerm out;
+  out.levels = value.at("levels", "numbers").numbers("numbers");
+  for (const double part : value.at("parts", "features of each edge").numbers("features of each edge"))
+    out.linear.parts.push_back(static_cast<std::size_t>(std::clamp(part, 0.0, 1e9)));
+  out.linear.intercept = read_floats(value, "intercept");
+  out.linear.weights = read_floats(value, "weights");
+  return out;
+}
+
 NoiseVariance read_variance(const JsonValue& value) {
   value.object({"constant", "per_edge"});
   return {value.at("constant", "a variance").number("a variance"), value.at("per_edge", "numbers").numbers("numbers")};
@@ -166,7 +177,7 @@ ordered_json json_of(const Trust& trust, const Task& task) {
 
 Task read_task(const JsonValue& value, const std::function<Booster(const std::string&)>& load) {
   // The keys after "rounds" are what `elver model show --json` adds: told by the booster itself, so not read.
-  value.object({"name", "unit", "classes", "booster", "rounds", "base", "trust", "sha256", "objective", "predicts", "feature_count",
+  value.object({"name", "unit", "classes", "booster", "rounds", "base", "noise", "trust", "sha256", "objective", "predicts", "feature_count",
                 "outputs", "trees", "rounds_in_booster", "rounds_used", "depth", "best_iteration", "xgboost_version"});
   Task task;
   task.name = value.at("name", "the task's name, for example \"li_content\"")
@@ -186,6 +197,7 @@ Task read_task(const JsonValue& value, const std::function<Booster(const std::st
     task.best_rounds = word<int>(value.at("rounds", ""), kRounds) == 1;
   }
   if (value.has("base")) task.base = read_base(value.at("base", ""));
+  if (value.has("noise")) task.noise = read_noise(value.at("noise", ""));
   if (value.has("trust")) task.trust = read_trust(value.at("trust", ""));
   return task;
 }
@@ -253,6 +265,10 @@ ordered_json recipe_json(const Model& model, const std::function<std::string(con
     entry["booster"] = booster(task);
     entry["rounds"] = task.best_rounds ? "best" : "all";
     if (!task.base.empty()) entry["base"] = json_of(task.base);
+    if (task.noise) {
+      entry["noise"] = json_of(task.noise->linear);
+      entry["noise"]["levels"] = task.noise->levels;
+    }
     if (task.trust) entry["trust"] = json_of(*task.trust, task);
     out["tasks"].push_back(std::move(entry));
   }

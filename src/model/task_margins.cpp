@@ -51,10 +51,46 @@ double Domain::distance(std::span<const float> projected, std::size_t stride, st
   return sum / static_cast<double>(variance.size()) / limit;
 }
 
-void task_margins(const Task& task, std::span<const float> features, std::size_t rows, std::span<float> out) {
-  if (task.base.empty()) return task.booster.margins(features, rows, out, rounds_used(task));
-  task.base.values(features, rows, out);
-  task.booster.add_trees(features, rows, out, rounds_used(task));
+double noise_of(std::span<const float> snr) {
+  double noise = 0;
+  for (const float ratio : snr) {
+    const double at_least = std::max(1.0, static_cast<double>(ratio));
+    noise += 1 / (at_least * at_least);
+  }
+  return noise;
+}
+
+std::vector<double> NoiseTerm::weights(std::span<const float> snr) const {
+  const double noise = noise_of(snr);
+  std::vector<double> out;
+  for (const double level : levels) out.push_back(noise / (noise + level));
+  return out;
+}
+
+void NoiseTerm::add(std::span<const float> features, std::span<const float> snr, std::size_t rows,
+                    std::span<float> margins) const {
+  const std::size_t of_all = linear.intercept.size(), outputs = of_all / levels.size(), edges = linear.parts.size();
+  std::vector<float> values(rows * of_all);
+  linear.values(features, rows, values);
+  for (std::size_t r = 0; r < rows; ++r) {
+    const std::vector<double> share = weights(snr.subspan(r * edges, edges));
+    for (std::size_t k = 0; k < outputs; ++k) {
+      float& margin = margins[r * outputs + k];
+      for (std::size_t j = 0; j < share.size(); ++j)
+        margin += static_cast<float>(share[j] * static_cast<double>(values[r * of_all + j * outputs + k]));
+    }
+  }
+}
+
+void task_margins(const Task& task, std::span<const float> features, std::span<const float> snr, std::size_t rows,
+                  std::span<float> out) {
+  if (task.base.empty()) {
+    task.booster.margins(features, rows, out, rounds_used(task));
+  } else {
+    task.base.values(features, rows, out);
+    task.booster.add_trees(features, rows, out, rounds_used(task));
+  }
+  if (task.noise) task.noise->add(features, snr, rows, out);
 }
 
 }  // namespace elver

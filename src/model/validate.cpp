@@ -143,6 +143,14 @@ void check_variance(const Model& model, const NoiseVariance& variance, const std
 void check_trust(const Model& model, const Task& task, const std::string& where) {
   if (!task.base.empty())
     check_base(model, task.base, task.booster.output_count(), "linear base of task " + task.name, where);
+  if (task.noise) {
+    const std::string what = "noise term of task " + task.name;
+    check_base(model, task.noise->linear, task.booster.output_count() * task.noise->levels.size(), what, where);
+    for (const double level : task.noise->levels) {
+      if (!(level > 0) || !std::isfinite(level)) refuse(where, what, "its levels must be above 0");
+    }
+    if (task.noise->levels.empty()) refuse(where, what, "it has no levels");
+  }
   if (!task.trust) return;
   const Trust& trust = *task.trust;
   const std::string what = "trust of task " + task.name;

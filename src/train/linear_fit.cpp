@@ -9,31 +9,50 @@
 namespace elver::train {
 namespace {
 
-constexpr Eigen::Index kMostComponents = 160;
+constexpr Eigen::Index kMostComponents = 150, kMostNoisy = 50;
 constexpr double kLeastVariance = 1e-9;  ///< of the whole
-constexpr int kSteps = 250;
+constexpr double kLevels[] = {0.003, 0.1};
+constexpr int kSteps = 150;
 constexpr std::uint32_t kStream = 21;
+
+Eigen::VectorXd doubles(std::span<const float> values) {
+  return Eigen::Map<const Eigen::VectorXf>(values.data(), static_cast<Eigen::Index>(values.size())).cast<double>();
+}
 
 }  // namespace
 
-std::vector<double> penalties() { return {1e-7, 3e-7, 1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 3e-3}; }
+std::vector<double> penalties() { return {1e-7, 1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 1e-3}; }
 
-LinearFit::LinearFit(std::span<const float> features, std::span<const float> weights, std::vector<std::size_t> parts)
+std::vector<float> LinearPart::values(std::span<const float> features, std::span<const float> snr,
+                                      std::size_t rows) const {
+  const std::size_t outputs = base.intercept.size();
+  std::vector<float> out(rows * outputs);
+  base.values(features, rows, out);
+  if (noise) noise->add(features, snr, rows, out);
+  return out;
+}
+
+LinearFit::LinearFit(std::span<const float> features, std::span<const float> snr, std::span<const float> weights,
+                     std::vector<std::size_t> parts)
     : parts_(std::move(parts)) {
   const auto width = static_cast<Eigen::Index>(std::accumulate(parts_.begin(), parts_.end(), std::size_t{0}));
   const auto rows = static_cast<Eigen::Index>(weights.size());
   using RowMajor = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
   const Eigen::Map<const RowMajor> x(features.data(), rows, width);
-  row_weights_ = Eigen::Map<const Eigen::VectorXf>(weights.data(), rows).cast<double>();
+  row_weights_ = doubles(weights);
   row_weights_ /= row_weights_.sum();
   mean_ = x.transpose().cast<double>() * row_weights_;
+  const auto centred = [&](Eigen::Index first, Eigen::Index count) {
+    Eigen::MatrixXd part = x.middleRows(first, count).cast<double>();
+    part.rowwise() -= mean_.transpose();
+    return part;
+  };
   Eigen::MatrixXd covariance = Eigen::MatrixXd::Zero(width, width);
   constexpr Eigen::Index kBlock = 512;
   for (Eigen::Index first = 0; first < rows; first += kBlock) {
     const Eigen::Index count = std::min(kBlock, rows - first);
-    Eigen::MatrixXd part = x.middleRows(first, count).cast<double>();
-    part.rowwise() -= mean_.transpose();
-    part = row_weights_.segment(first, count).cwiseSqrt().asDiagonal() * part;
+    const Eigen::MatrixXd part =
+        row_weights_.segment(first, count).cwiseSqrt().asDiagonal() * centred(first, count);
     covariance.selfadjointView<Eigen::Lower>().rankUpdate(part.transpose());
   }
   const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(covariance);
@@ -41,19 +60,40 @@ LinearFit::LinearFit(std::span<const float> features, std::span<const float> wei
   Eigen::Index kept = 1;
   while (kept < std::min(width, kMostComponents) && values[kept] > kLeastVariance * values.sum()) ++kept;
   axes_ = solver.eigenvectors().rowwise().reverse().leftCols(kept);
-  variance_ = values.head(kept);
-  scores_.resize(rows, kept);
+
+  if (!snr.empty()) levels_.assign(std::begin(kLevels), std::end(kLevels));
+  noisy_ = std::min(kept, kMostNoisy);
+  design_.resize(rows, kept + static_cast<Eigen::Index>(levels_.size()) * (1 + noisy_));
   for (Eigen::Index first = 0; first < rows; first += kBlock) {
     const Eigen::Index count = std::min(kBlock, rows - first);
-    Eigen::MatrixXd part = x.middleRows(first, count).cast<double>();
-    part.rowwise() -= mean_.transpose();
-    scores_.middleRows(first, count).noalias() = part * axes_;
+    design_.block(first, 0, count, kept).noalias() = centred(first, count) * axes_;
   }
+  Eigen::Index column = kept;
+  for (const double level : levels_) {
+    Eigen::VectorXd weight(rows);
+    for (Eigen::Index i = 0; i < rows; ++i) {
+      const double noise = noise_of(snr.subspan(static_cast<std::size_t>(i) * parts_.size(), parts_.size()));
+      weight[i] = noise / (noise + level);
+    }
+    design_.col(column) = weight;
+    design_.middleCols(column + 1, noisy_) = weight.asDiagonal() * design_.leftCols(noisy_);
+    column += 1 + noisy_;
+  }
+  column_means_ = design_.transpose() * row_weights_;
+  design_.rowwise() -= column_means_.transpose();
+  gram_ = Eigen::MatrixXd::Zero(column, column);
+  for (Eigen::Index first = 0; first < rows; first += kBlock) {
+    const Eigen::Index count = std::min(kBlock, rows - first);
+    const Eigen::MatrixXd part =
+        row_weights_.segment(first, count).cwiseSqrt().asDiagonal() * design_.middleRows(first, count);
+    gram_.selfadjointView<Eigen::Lower>().rankUpdate(part.transpose());
+  }
+  gram_ = gram_.selfadjointView<Eigen::Lower>();
 }
 
 /// From directions in the components' coordinates, [component][output], to weights of the features.
 LinearBase LinearFit::base_of(const Eigen::MatrixXd& directions, const Eigen::VectorXd& intercept) const {
-  const Eigen::MatrixXd weights = axes_ * directions;
+  const Eigen::MatrixXd weights = axes_.leftCols(directions.rows()) * directions;
   LinearBase out;
   out.parts = parts_;
   for (Eigen::Index k = 0; k < weights.cols(); ++k) {
@@ -64,18 +104,35 @@ LinearBase LinearFit::base_of(const Eigen::MatrixXd& directions, const Eigen::Ve
   return out;
 }
 
-LinearBase LinearFit::ridge(std::span<const float> labels, double penalty) const {
-  const Eigen::VectorXd y =
-      Eigen::Map<const Eigen::VectorXf>(labels.data(), static_cast<Eigen::Index>(labels.size())).cast<double>();
-  const double mean = y.dot(row_weights_);
-  const Eigen::VectorXd moment = scores_.transpose() * (row_weights_.cwiseProduct(y.array().matrix() - Eigen::VectorXd::Constant(y.size(), mean)));
-  const Eigen::VectorXd direction = moment.cwiseQuotient(variance_ + Eigen::VectorXd::Constant(variance_.size(), penalty));
-  return base_of(direction, Eigen::VectorXd::Constant(1, mean));
+LinearPart LinearFit::part_of(const Eigen::MatrixXd& coefficients, const Eigen::VectorXd& intercept) const {
+  const Eigen::VectorXd constant = intercept - coefficients.transpose() * column_means_;
+  LinearPart out{base_of(coefficients.topRows(axes_.cols()), constant), std::nullopt};
+  if (levels_.empty()) return out;
+  NoiseTerm term;
+  term.levels = levels_;
+  term.linear.parts = parts_;
+  Eigen::Index row = axes_.cols();
+  for (std::size_t level = 0; level < levels_.size(); ++level) {
+    const LinearBase one = base_of(coefficients.middleRows(row + 1, noisy_), coefficients.row(row).transpose());
+    term.linear.intercept.insert(term.linear.intercept.end(), one.intercept.begin(), one.intercept.end());
+    term.linear.weights.insert(term.linear.weights.end(), one.weights.begin(), one.weights.end());
+    row += 1 + noisy_;
+  }
+  out.noise = std::move(term);
+  return out;
 }
 
-LinearBase LinearFit::logistic(std::span<const float> labels, std::size_t classes, double penalty) const {
+LinearPart LinearFit::ridge(std::span<const float> labels, double penalty) const {
+  const Eigen::VectorXd y = doubles(labels);
+  const Eigen::VectorXd moment = design_.transpose() * row_weights_.cwiseProduct(y);  // the design is centred
+  Eigen::MatrixXd curvature = gram_;
+  curvature.diagonal().array() += penalty;
+  return part_of(curvature.llt().solve(moment), Eigen::VectorXd::Constant(1, y.dot(row_weights_)));
+}
+
+LinearPart LinearFit::logistic(std::span<const float> labels, std::size_t classes, double penalty) const {
   const Eigen::Index outputs = classes == 2 ? 1 : static_cast<Eigen::Index>(classes);
-  const Eigen::Index rows = scores_.rows(), kept = scores_.cols();
+  const Eigen::Index rows = design_.rows(), columns = design_.cols();
   Eigen::MatrixXd wanted = Eigen::MatrixXd::Zero(rows, outputs);
   for (Eigen::Index i = 0; i < rows; ++i) {
     const auto label = static_cast<Eigen::Index>(std::lround(labels[static_cast<std::size_t>(i)]));
@@ -83,12 +140,14 @@ LinearBase LinearFit::logistic(std::span<const float> labels, std::size_t classe
     if (outputs > 1) wanted(i, label) = 1.0;
   }
   const double bound = outputs == 1 ? 0.25 : 0.5;
-  const Eigen::VectorXd step = (bound * variance_.array() + penalty).inverse().matrix();
-  Eigen::MatrixXd direction = Eigen::MatrixXd::Zero(kept, outputs), looked = direction;
+  Eigen::MatrixXd curvature = bound * gram_;
+  curvature.diagonal().array() += penalty;
+  const Eigen::LLT<Eigen::MatrixXd> step(curvature);
+  Eigen::MatrixXd direction = Eigen::MatrixXd::Zero(columns, outputs), looked = direction;
   Eigen::RowVectorXd intercept = Eigen::RowVectorXd::Zero(outputs), looked_at = intercept;
   double momentum = 1;
   for (int i = 0; i < kSteps; ++i) {
-    Eigen::MatrixXd margins = scores_ * looked;
+    Eigen::MatrixXd margins = design_ * looked;
     margins.rowwise() += looked_at;
     if (outputs == 1) {
       margins = (1 + (-margins.array()).exp()).inverse().matrix();
@@ -99,8 +158,8 @@ LinearBase LinearFit::logistic(std::span<const float> labels, std::size_t classe
       margins = norm.asDiagonal() * margins;
     }
     const Eigen::MatrixXd residual = row_weights_.asDiagonal() * (margins - wanted);
-    const Eigen::MatrixXd slope = scores_.transpose() * residual + penalty * looked;
-    const Eigen::MatrixXd next = looked - step.asDiagonal() * slope;
+    const Eigen::MatrixXd slope = design_.transpose() * residual + penalty * looked;
+    const Eigen::MatrixXd next = looked - step.solve(slope);
     const Eigen::RowVectorXd next_intercept = looked_at - residual.colwise().sum() / bound;
     // Momentum is dropped where it leads uphill.
     const bool uphill = slope.cwiseProduct(next - direction).sum() > 0;
@@ -112,7 +171,7 @@ LinearBase LinearFit::logistic(std::span<const float> labels, std::size_t classe
     intercept = next_intercept;
     momentum = next_momentum;
   }
-  return base_of(direction, intercept.transpose());
+  return part_of(direction, intercept.transpose());
 }
 
 LinearBase LinearFit::projections(std::size_t components, std::size_t random, std::uint64_t seed) const {

@@ -1,5 +1,6 @@
 #pragma once
 #include <Eigen/Dense>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -7,33 +8,48 @@
 
 namespace elver::train {
 
+/// What a linear fit gives a task.
+struct LinearPart {
+  LinearBase base;
+  std::optional<NoiseTerm> noise;
+
+  /// [row][output]: base and noise term together.
+  std::vector<float> values(std::span<const float> features, std::span<const float> snr, std::size_t rows) const;
+};
+
 /// Rows in the coordinates of their principal components, in which penalised fits are cheap: made once for a data set,
 /// asked for several penalties. Components with hardly any variance are left out: float32 features do not carry them.
+/// Where the rows' signal to noise is given, the first components stand there again, times a weight that grows with the
+/// noise: what is worth reading from a quiet spectrum is not what is left in a noisy one.
 class LinearFit {
  public:
-  /// `features` row-major [row][parts' sum]; `weights` of the rows.
-  LinearFit(std::span<const float> features, std::span<const float> weights, std::vector<std::size_t> parts);
+  /// `features` row-major [row][parts' sum]; `snr` [row][part] or empty; `weights` of the rows.
+  LinearFit(std::span<const float> features, std::span<const float> snr, std::span<const float> weights,
+            std::vector<std::size_t> parts);
 
-  /// Ridge: the least weighted mean square error plus `penalty` times the squared length of the weights.
+  /// Ridge: the least weighted mean square error plus `penalty` times the squared length of the coefficients.
   /// `labels` [row].
-  LinearBase ridge(std::span<const float> labels, double penalty) const;
+  LinearPart ridge(std::span<const float> labels, double penalty) const;
   /// Logistic regression with the same penalty: one output for two classes (margin of class 1), else one a class
   /// (softmax). `labels` [row]: number of the class. By accelerated steps under Boehning's bound of the curvature
-  /// (Ann. Inst. Stat. Math. 44 (1992) 197), which is diagonal in these coordinates.
-  LinearBase logistic(std::span<const float> labels, std::size_t classes, double penalty) const;
+  /// (Ann. Inst. Stat. Math. 44 (1992) 197).
+  LinearPart logistic(std::span<const float> labels, std::size_t classes, double penalty) const;
   /// Projections onto the first components, and onto as many random directions across all the others as asked for.
   LinearBase projections(std::size_t components, std::size_t random, std::uint64_t seed) const;
-  std::size_t components() const { return static_cast<std::size_t>(variance_.size()); }
 
  private:
+  LinearPart part_of(const Eigen::MatrixXd& coefficients, const Eigen::VectorXd& intercept) const;
   LinearBase base_of(const Eigen::MatrixXd& directions, const Eigen::VectorXd& intercept) const;
 
   std::vector<std::size_t> parts_;
-  Eigen::VectorXd row_weights_;  ///< sum to 1
-  Eigen::VectorXd mean_;         ///< [feature]
-  Eigen::MatrixXd axes_;         ///< [feature][component], most variance first
-  Eigen::VectorXd variance_;     ///< [component]
-  Eigen::MatrixXd scores_;       ///< [row][component]
+  std::vector<double> levels_;     ///< of the noise
+  Eigen::VectorXd row_weights_;    ///< sum to 1
+  Eigen::VectorXd mean_;           ///< [feature]
+  Eigen::MatrixXd axes_;           ///< [feature][component], most variance first
+  Eigen::Index noisy_ = 0;         ///< components that stand there again
+  Eigen::VectorXd column_means_;   ///< of the design
+  Eigen::MatrixXd design_;         ///< [row][component, then of each level: its weight, weight * component]; centred
+  Eigen::MatrixXd gram_;           ///< weighted, of the design
 };
 
 /// The penalties that are tried, ascending.

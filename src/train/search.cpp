@@ -37,18 +37,16 @@ double metric_of(const std::string& line) {
   return colon == std::string::npos ? std::nan("") : std::strtod(line.c_str() + colon + 1, nullptr);
 }
 
-std::vector<float> base_values(const LinearBase& base, const Rows& rows) {
-  std::vector<float> out(rows.count * base.intercept.size());
-  base.values(rows.features, rows.count, out);
-  return out;
+std::vector<float> base_values(const LinearPart& part, const Rows& rows) {
+  return part.values(rows.features, rows.snr, rows.count);
 }
 
-xgboost::DMatrix matrix_of(const Rows& rows, std::size_t task_index, const LinearBase* base,
+xgboost::DMatrix matrix_of(const Rows& rows, std::size_t task_index, std::span<const float> base,
                            const xgboost::DMatrix* reference) {
   xgboost::DMatrix out =
       xgboost::DMatrix::quantile(rows.features, rows.count, rows.features.size() / rows.count, rows.labels[task_index],
                                  rows.weights, kBins, reference);
-  if (base != nullptr) out.set_float("base_margin", base_values(*base, rows));
+  if (!base.empty()) out.set_float("base_margin", base);
   return out;
 }
 
@@ -97,14 +95,14 @@ std::vector<Parameter> search_space(std::size_t rounds) {
           {"base", 0, 0, 0, false, {0, 1}}};
 }
 
-LinearBase fit_base(const TaskSpec& task, const LinearFit& fit, std::span<const float> labels, double penalty) {
+LinearPart fit_base(const TaskSpec& task, const LinearFit& fit, std::span<const float> labels, double penalty) {
   if (!task.classes.empty()) return fit.logistic(labels, task.classes.size(), penalty);
   return task.binary ? fit.logistic(labels, 2, penalty) : fit.ridge(labels, penalty);
 }
 
-Booster fit_booster(const TaskSpec& task, const Rows& rows, std::size_t task_index, const LinearBase& base,
+Booster fit_booster(const TaskSpec& task, const Rows& rows, std::size_t task_index, std::span<const float> base,
                     const Settings& settings, std::size_t rounds, std::uint64_t seed, const RunContext& context) {
-  const xgboost::DMatrix data = matrix_of(rows, task_index, base.empty() ? nullptr : &base, nullptr);
+  const xgboost::DMatrix data = matrix_of(rows, task_index, base, nullptr);
   const xgboost::DMatrix* const cached = &data;
   xgboost::XgbBooster booster(std::span(&cached, 1));
   configure(booster, task, settings, seed);
@@ -119,7 +117,7 @@ Booster fit_booster(const TaskSpec& task, const Rows& rows, std::size_t task_ind
 
 /// Matrices without a base and with it.
 struct TaskSearch::Prepared {
-  LinearBase base;
+  LinearPart part;
   std::optional<xgboost::DMatrix> training[2], unseen[2];
 };
 
@@ -128,7 +126,7 @@ TaskSearch::TaskSearch(const TaskSpec& task, std::size_t task_index, const std::
     : task_(task), task_index_(task_index), folds_(folds), seed_(seed), context_(context), prepared_(folds.size()) {
   const std::vector<double> tried = penalties();
   std::vector<std::vector<double>> losses(tried.size(), std::vector<double>(folds.size()));
-  std::vector<std::vector<LinearBase>> bases(tried.size(), std::vector<LinearBase>(folds.size()));
+  std::vector<std::vector<LinearPart>> bases(tried.size(), std::vector<LinearPart>(folds.size()));
   in_arena(context_, [&] {
     oneapi::tbb::parallel_for(std::size_t{0}, folds.size() * tried.size(), [&](std::size_t i) {
       context_.check_interrupt();
@@ -149,11 +147,12 @@ TaskSearch::TaskSearch(const TaskSpec& task, std::size_t task_index, const std::
   penalty_ = tried[best];
   for (std::size_t f = 0; f < folds.size(); ++f) {
     Prepared& p = prepared_[f];
-    p.base = bases[best][f];
+    p.part = bases[best][f];
     for (const int with : {0, 1}) {
-      const LinearBase* const base = with == 1 ? &p.base : nullptr;
-      p.training[with].emplace(matrix_of(folds[f].training, task_index, base, nullptr));
-      p.unseen[with].emplace(matrix_of(folds[f].unseen, task_index, base, &*p.training[with]));
+      const auto base = [&](const Rows& rows) { return with == 1 ? base_values(p.part, rows) : std::vector<float>(); };
+      p.training[with].emplace(matrix_of(folds[f].training, task_index, base(folds[f].training), nullptr));
+      p.unseen[with].emplace(
+          matrix_of(folds[f].unseen, task_index, base(folds[f].unseen), &*p.training[with]));
     }
   }
 }
@@ -205,14 +204,19 @@ std::vector<std::vector<std::vector<float>>> TaskSearch::unseen_margins(
     oneapi::tbb::parallel_for(std::size_t{0}, folds_.size(), [&](std::size_t f) {
       Task task;
       task.name = task_.name;
-      if (with) task.base = prepared_[f].base;
+      std::vector<float> base;
+      if (with) {
+        task.base = prepared_[f].part.base;
+        task.noise = prepared_[f].part.noise;
+        base = base_values(prepared_[f].part, folds_[f].training);
+      }
       task.booster = Booster::bare(folds_[f].unseen.features.size() / folds_[f].unseen.count, outputs_of(task_));
       if (rounds > 0)
         task.booster =
-            fit_booster(task_, folds_[f].training, task_index_, task.base, settings, rounds, seed_, context_);
+            fit_booster(task_, folds_[f].training, task_index_, base, settings, rounds, seed_, context_);
       for (const Rows* set : rows[f]) {
         out[f].emplace_back(set->count * outputs_of(task_));
-        task_margins(task, set->features, set->count, out[f].back());
+        task_margins(task, set->features, set->snr, set->count, out[f].back());
       }
     });
   });

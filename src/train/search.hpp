@@ -61,10 +61,10 @@ class TaskSearch {
   std::vector<Prepared> prepared_;
 };
 
-/// The linear base of a task from its rows.
-LinearBase fit_base(const TaskSpec& task, const LinearFit& fit, std::span<const float> labels, double penalty);
-/// A finished booster of `rounds` rounds; `base` may be empty.
-Booster fit_booster(const TaskSpec& task, const Rows& rows, std::size_t task_index, const LinearBase& base,
+/// The linear part of a task from its rows.
+LinearPart fit_base(const TaskSpec& task, const LinearFit& fit, std::span<const float> labels, double penalty);
+/// A finished booster of `rounds` rounds; `base`, what it begins with in each row, [row][output], may be empty.
+Booster fit_booster(const TaskSpec& task, const Rows& rows, std::size_t task_index, std::span<const float> base,
                     const Settings& settings, std::size_t rounds, std::uint64_t seed, const RunContext& context);
 
 /// Finished trials of earlier runs, one JSON object a line; a line that was cut off is dropped.

@@ -145,9 +145,15 @@ TaskResult train_task(const GroupData& data, std::size_t t, const TrainOptions& 
   out.task.unit = task.unit;
   out.task.classes = task.classes;
   const bool linear = winner.settings.at("base") > 0.5;
-  if (linear) out.task.base = fit_base(task, *data.fit, labels, search.penalty());
+  std::vector<float> base;
+  if (linear) {
+    LinearPart part = fit_base(task, *data.fit, labels, search.penalty());
+    base = part.values(data.training.features, data.training.snr, data.training.count);
+    out.task.base = std::move(part.base);
+    out.task.noise = std::move(part.noise);
+  }
   out.task.booster =
-      fit_booster(task, data.training, t, out.task.base, winner.settings, winner.outcome.rounds, options.seed, context);
+      fit_booster(task, data.training, t, base, winner.settings, winner.outcome.rounds, options.seed, context);
   out.task.trust = fit_trust(task, out.task.booster, calibration[0].margins, calibration[0].rows, t, options.coverage);
 
   score.task = task.name;
@@ -171,7 +177,7 @@ TaskResult train_task(const GroupData& data, std::size_t t, const TrainOptions& 
   score.guess = guess(task, examples, t);
   for (const Rows& rows : data.held_out) {
     std::vector<float> margins(rows.count * out.task.booster.output_count());
-    task_margins(out.task, rows.features, rows.count, margins);
+    task_margins(out.task, rows.features, rows.snr, rows.count, margins);
     score.figures.push_back(figure(task, out.task.booster, margins, rows, t, options.seed));
     score.coverage.push_back(coverage_of(task, *out.task.trust, out.task.booster, margins, rows, t));
   }

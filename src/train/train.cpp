@@ -177,7 +177,7 @@ GroupData gather(const TaskGroup& group, std::size_t g, const std::vector<Side>&
   out.group = group;
   const std::size_t tasks = group.tasks.size();
   out.training = simulator.rows(group.training, tasks, {}, options.seed + g, "simulating " + group.name);
-  out.fit = std::make_shared<LinearFit>(out.training.features, out.training.weights, parts);
+  out.fit = std::make_shared<LinearFit>(out.training.features, out.training.snr, out.training.weights, parts);
   const std::vector<View> views = standard_views();
   const std::size_t draws = std::max<std::size_t>(1, options.draws / 2);
   for (std::size_t f = 0; f < options.folds; ++f) {
@@ -193,10 +193,12 @@ GroupData gather(const TaskGroup& group, std::size_t g, const std::vector<Side>&
       Fold fold{simulator.rows(part.training, tasks, {}, seed, stage), simulator.rows(unseen, tasks, {}, ~seed, stage),
                 nullptr};
       if (fold.training.count == 0 || fold.unseen.count == 0) continue;
-      fold.fit = std::make_shared<LinearFit>(fold.training.features, fold.training.weights, parts);
+      fold.fit = std::make_shared<LinearFit>(fold.training.features, fold.training.snr, fold.training.weights, parts);
       out.folds.push_back(std::move(fold));
       out.seen.emplace_back();
-      for (const View& view : views) out.seen.back().push_back(simulator.rows(unseen, tasks, view.exposure, ~seed, stage));
+      const std::vector<Example> looked_at = repeated(part.held_out, std::max<std::size_t>(1, options.draws / 4));
+      for (const View& view : views)
+        out.seen.back().push_back(simulator.rows(looked_at, tasks, view.exposure, ~seed, stage));
     }
   }
   if (group.held_out.empty()) return out;
@@ -219,7 +221,7 @@ Domain domain_of(const std::vector<GroupData>& groups, const std::vector<std::si
                              data.training.features.begin() + static_cast<std::ptrdiff_t>(count * width));
     training.weights.insert(training.weights.end(), count, 1.0F);
   }
-  return fit_domain(LinearFit(training.features, training.weights, parts), unseen, seed);
+  return fit_domain(LinearFit(training.features, {}, training.weights, parts), unseen, seed);
 }
 
 }  // namespace
