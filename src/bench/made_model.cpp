@@ -49,7 +49,7 @@ std::vector<Booster> trained(const train::TaskSpec& task, const train::Rows& row
   if (several) booster.set("num_class", std::to_string(task.classes.size()));
   booster.set("tree_method", "hist");
   booster.set("max_depth", std::to_string(depth));
-  booster.set("learning_rate", "0.06");
+  booster.set("learning_rate", "0.03");
   booster.set("subsample", "0.8");
   booster.set("colsample_bytree", "0.2");
   booster.set("nthread", "1");
