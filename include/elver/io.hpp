@@ -69,7 +69,7 @@ class HspyWriter {
   HspyWriter(HspyWriter&&) noexcept;
   HspyWriter& operator=(HspyWriter&&) noexcept;
   /// `values` in C order of the axes, native byte order.
-  void add(const SignalHeader& header, std::span<const std::byte> values);
+  void add(const SignalHeader& header, std::span<const std::byte> values, const RunContext& context = {});
   /// Streams an image through without holding it in memory. Throws Error{mismatch} for complex and RGB values.
   void add(const SignalHeader& header, const Image& image, const RunContext& context = {});
   void commit();

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -105,7 +106,10 @@ void fetch(const Bytes& bytes, std::span<const std::byte> part) {
 
 void give_back(const Bytes& bytes, std::span<const std::byte> part) noexcept {
   if (bytes.file < 0 || part.empty()) return;
-  const Pages pages = pages_of(part);
+  // Around a page that is fetched Linux maps its neighbours, 64 KiB at most: those behind were given back before.
+  constexpr std::ptrdiff_t kAround = 64 << 10;
+  const std::ptrdiff_t before = std::min(kAround, part.data() - bytes.span.data());
+  const Pages pages = pages_of({part.data() - before, part.size() + static_cast<std::size_t>(before)});
   ::madvise(pages.first, pages.bytes, MADV_DONTNEED);
 }
 

@@ -93,23 +93,25 @@ ColourRange percentile_range(const std::vector<float>& values) {
   finite.reserve(values.size());
   std::copy_if(values.begin(), values.end(), std::back_inserter(finite), [](float v) { return std::isfinite(v); });
   if (finite.empty()) return {0, 1, false, false, true};
-  std::sort(finite.begin(), finite.end());
+  const auto [least, most] = std::ranges::minmax(finite);
   const auto at = [&](double share) {
     const double place = share * static_cast<double>(finite.size() - 1);
-    const auto i = static_cast<std::size_t>(place);
-    const double next = finite[std::min(i + 1, finite.size() - 1)];
-    return finite[i] + (place - static_cast<double>(i)) * (next - finite[i]);
+    const auto i = static_cast<std::ptrdiff_t>(place);
+    std::ranges::nth_element(finite, finite.begin() + i);  // what lies above it follows it
+    const float value = finite[static_cast<std::size_t>(i)];
+    const double next = finite.begin() + i + 1 == finite.end() ? value : *std::min_element(finite.begin() + i + 1, finite.end());
+    return value + (place - static_cast<double>(i)) * (next - value);
   };
   ColourRange range{at(0.02), at(0.98)};
   const double size = std::max(std::abs(range.low), std::abs(range.high));
   if (range.high - range.low <= 1e-6 * size || range.high == range.low) {
     const double half = size > 0 ? 0.05 * size : 0.5;
-    range.constant = finite.front() == finite.back();
+    range.constant = least == most;
     range.low -= half;
     range.high += half;
   }
-  range.below = finite.front() < range.low;
-  range.above = finite.back() > range.high;
+  range.below = least < range.low;
+  range.above = most > range.high;
   return range;
 }
 

@@ -1,10 +1,13 @@
 #include "report/run_json.hpp"
 
+#include <oneapi/tbb/parallel_for.h>
+
 #include <cmath>
 
 #include "elver/version.hpp"
 #include "energy/calibration_json.hpp"
 #include "model/sha256.hpp"
+#include "types/arena.hpp"
 
 namespace elver {
 namespace {
@@ -87,10 +90,17 @@ Json options_json(const Model& model, const RunRecord& record) {
 }
 
 /// Every map with its unit and, over the pixels that have a value, its spread.
-Json maps_json(const MapResult& result) {
+Json maps_json(const MapResult& result, unsigned threads) {
+  std::vector<MapSpread> spreads(result.maps.size());
+  RunContext context;
+  context.threads = threads;
+  in_arena(context, [&] {
+    oneapi::tbb::parallel_for(std::size_t{0}, spreads.size(), [&](std::size_t i) { spreads[i] = spread_of(result.maps[i]); });
+  });
   Json out = Json::array();
-  for (const Map& map : result.maps) {
-    const MapSpread spread = spread_of(map);
+  for (std::size_t i = 0; i < spreads.size(); ++i) {
+    const Map& map = result.maps[i];
+    const MapSpread& spread = spreads[i];
     const auto number = [&](double value) { return spread.values > 0 ? Json(value) : Json(); };
     out.push_back({{"name", map.name},
                    {"unit", map.unit},
@@ -126,7 +136,7 @@ nlohmann::ordered_json run_record_json(const Image& image, const Model& model, c
           {"options", options_json(model, record)},
           {"threads", record.threads},
           {"status", status},
-          {"maps", maps_json(result)},
+          {"maps", maps_json(result, record.threads)},
           {"notes", result.notes}};
 }
 

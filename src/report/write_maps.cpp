@@ -18,12 +18,12 @@ void write_hspy(OutputSet& out, const Image& image, const Model& model, const Ma
     context.check_interrupt();
     header.title = map.name;
     header.quantity = !map.unit.empty() ? map.unit : map.scale == MapScale::probability ? "probability" : "";
-    writer.add(header, std::as_bytes(std::span(map.values)));
+    writer.add(header, std::as_bytes(std::span(map.values)), context);
   }
   header.title = "status";
   header.type = NumberType::u8;
   header.quantity = "status code";
-  writer.add(header, std::as_bytes(std::span(result.status)));
+  writer.add(header, std::as_bytes(std::span(result.status)), context);
   for (std::size_t e = 0; record.keep_edges && e < model.edges.size(); ++e) {
     const std::unique_ptr<Image> net = net_edge(image, model, result, e);
     const std::unique_ptr<Image> written = on_one_axis(*net);
