@@ -26,8 +26,8 @@ std::vector<std::byte> shuffled(std::span<const std::byte> values, std::size_t v
 std::vector<std::byte> deflated(std::span<const std::byte> bytes) {
   uLongf size = ::compressBound(bytes.size());
   std::vector<std::byte> out(size);
-  if (::compress2(reinterpret_cast<Bytef*>(out.data()), &size, reinterpret_cast<const Bytef*>(bytes.data()),
-                  bytes.size(), kLevel) != Z_OK) {
+  if (::compress2(reinterpret_cast<Bytef*>(out.data()), &size, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size(),
+                  kLevel) != Z_OK) {
     throw Error(ErrorKind::resources, "not enough memory", "zlib cannot pack a chunk");
   }
   out.resize(size);

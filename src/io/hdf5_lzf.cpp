@@ -12,7 +12,7 @@ namespace {
 constexpr H5Z_filter_t kLzf = 32000;
 constexpr std::size_t kMostGrowth = 100;  ///< LZF's best is 264 bytes for 3
 
-/// Unpacks only: elver writes gzip. values[2] is the size of a chunk, where the writer said so.
+/// Unpacks only: elver writes gzip, and what asks to pack is told that it failed. values[2] is the size of a chunk, where the writer said so.
 std::size_t unpack(unsigned flags, std::size_t count, const unsigned values[], std::size_t bytes, std::size_t* size,
                    void** buffer) {
   if ((flags & H5Z_FLAG_REVERSE) == 0) return 0;
@@ -35,7 +35,7 @@ std::size_t unpack(unsigned flags, std::size_t count, const unsigned values[], s
 }  // namespace
 
 void register_lzf() {
-  const H5Z_class2_t filter{H5Z_CLASS_T_VERS, kLzf, 0, 1, "lzf", nullptr, nullptr, unpack};
+  const H5Z_class2_t filter{H5Z_CLASS_T_VERS, kLzf, 1, 1, "lzf", nullptr, nullptr, unpack};
   H5Zregister(&filter);
 }
 

@@ -40,27 +40,6 @@ void StridedImage::check(PixelRange pixels, ChannelRange channels, std::size_t v
   static_cast<void>(pixels), static_cast<void>(channels), static_cast<void>(values);
 }
 
-/// Calls work(first byte, pixels, pixel stride, pixels before) for each run of pixels that lie evenly.
-template <class Work>
-void StridedImage::for_each_run(PixelRange pixels, ChannelRange channels, Work work) const {
-  if (pixels.size() == 0 || channels.size() == 0) return;
-  const std::byte* const start =
-      layout_.bytes.span.data() + layout_.first + static_cast<std::ptrdiff_t>(channels.first) * channel_stride_;
-  const Dimension& inner = navigation_.back();
-  for (std::uint64_t pixel = pixels.first; pixel < pixels.last;) {
-    const std::uint64_t column = pixel % inner.size;
-    const std::uint64_t count = std::min(inner.size - column, pixels.last - pixel);
-    std::ptrdiff_t offset = static_cast<std::ptrdiff_t>(column) * inner.stride;
-    std::uint64_t rest = pixel / inner.size;
-    for (std::size_t i = navigation_.size() - 1; i-- > 0;) {
-      offset += static_cast<std::ptrdiff_t>(rest % navigation_[i].size) * navigation_[i].stride;
-      rest /= navigation_[i].size;
-    }
-    work(start + offset, static_cast<std::size_t>(count), inner.stride, static_cast<std::size_t>(pixel - pixels.first));
-    pixel += count;
-  }
-}
-
 bool StridedImage::copies(std::ptrdiff_t pixel_stride) const {
   constexpr std::ptrdiff_t kApart = 16 << 10;
   return sparing_ && layout_.bytes.file >= 0 && std::abs(channel_stride_) >= kApart &&
@@ -109,69 +88,7 @@ void StridedImage::read_mapped(PixelRange pixels, ChannelRange channels, std::sp
   });
 }
 
-/// Pages of a mapped file: asked for when it is made, no longer counted as this program's memory when it is gone.
-class StridedImage::Mapped : public Stretch {
- public:
-  Mapped(const StridedImage& image, const PixelBlock& pixels, std::span<const ChannelRange> channels) : image_(image) {
-    const bool apart = image.channels_first();
-    const std::uint64_t columns = image.columns();
-    const auto add_runs = [&](PixelRange run) {
-      for (const ChannelRange& window : channels) {
-        // Channels that lie apart are fetched each by itself, spectra with what lies between the windows.
-        const ChannelRange whole{channels.front().first, channels.back().last};
-        const ChannelRange part = apart ? window : whole;
-        for (std::size_t c = part.first; c < part.last; c = apart ? c + 1 : part.last) {
-          image.for_each_run(run, {c, apart ? c + 1 : part.last},
-                             [&](const std::byte* from, std::size_t count, std::ptrdiff_t stride, std::size_t) {
-                               add(from, static_cast<std::ptrdiff_t>(count - 1) * stride,
-                                   apart ? 0 : static_cast<std::ptrdiff_t>(whole.size() - 1) * image.channel_stride_);
-                             });
-        }
-        if (!apart) break;
-      }
-    };
-    if (pixels.columns() == columns) {
-      add_runs({pixels.first_row * columns, pixels.last_row * columns});
-    } else {
-      for (std::uint64_t row = pixels.first_row; row < pixels.last_row; ++row) {
-        add_runs({row * columns + pixels.first_column, row * columns + pixels.last_column});
-      }
-    }
-    for (const std::span<const std::byte> run : runs_) will_need(image.layout_.bytes, run);
-    for (const std::span<const std::byte> run : runs_) fetch(image.layout_.bytes, run);
-  }
-  ~Mapped() override {
-    if (!image_.sparing_) return;
-    for (const std::span<const std::byte> run : runs_) give_back(image_.layout_.bytes, run);
-  }
-  void read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const override {
-    image_.read_mapped(pixels, channels, out);
-  }
-
- private:
-  /// From the first value to the last, which lie `pixels` and `channels` bytes on from it.
-  void add(const std::byte* first, std::ptrdiff_t pixels, std::ptrdiff_t channels) {
-    const std::byte* const start = first + std::min<std::ptrdiff_t>(pixels, 0) + std::min<std::ptrdiff_t>(channels, 0);
-    const std::span<const std::byte> run(
-        start, static_cast<std::size_t>(std::abs(pixels) + std::abs(channels)) + image_.value_bytes());
-    if (!runs_.empty() && runs_.back().data() + runs_.back().size() == run.data()) {
-      runs_.back() = {runs_.back().data(), runs_.back().size() + run.size()};
-    } else {
-      runs_.push_back(run);
-    }
-  }
-
-  const StridedImage& image_;
-  std::vector<std::span<const std::byte>> runs_;
-};
-
 Grain StridedImage::grain() const { return {1, std::max<std::uint64_t>(1, std::min<std::uint64_t>(columns(), 64))}; }
-
-std::unique_ptr<Stretch> StridedImage::stretch(const PixelBlock& pixels, std::span<const ChannelRange> channels) const {
-  if (layout_.bytes.file < 0 || pixels.size() == 0 || channels.empty()) return Image::stretch(pixels, channels);
-  check({0, 0}, channels.front(), 0);
-  return std::make_unique<Mapped>(*this, pixels, channels);
-}
 
 bool StridedImage::channels_first() const {
   const auto step = [](std::ptrdiff_t stride) { return stride < 0 ? -stride : stride; };

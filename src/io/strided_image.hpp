@@ -1,6 +1,8 @@
 #pragma once
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <memory>
 #include <vector>
 
 #include "elver/image.hpp"
@@ -34,6 +36,7 @@ class StridedImage : public Image {
 
  private:
   class Mapped;
+  class Copied;
   values::Format format() const { return {info().type, layout_.swapped, layout_.half}; }
   std::size_t value_bytes() const { return layout_.half ? 2 : bytes_of(info().type); }
   void read_mapped(PixelRange pixels, ChannelRange channels, std::span<float> out) const;
@@ -55,5 +58,26 @@ class StridedImage : public Image {
   std::ptrdiff_t channel_stride_ = 0;
   mutable std::atomic<bool> sparing_{false};  ///< the file is larger than what reading may keep
 };
+
+/// Calls work(first byte, pixels, pixel stride, pixels before) for each run of pixels that lie evenly.
+template <class Work>
+void StridedImage::for_each_run(PixelRange pixels, ChannelRange channels, Work work) const {
+  if (pixels.size() == 0 || channels.size() == 0) return;
+  const std::byte* const start =
+      layout_.bytes.span.data() + layout_.first + static_cast<std::ptrdiff_t>(channels.first) * channel_stride_;
+  const Dimension& inner = navigation_.back();
+  for (std::uint64_t pixel = pixels.first; pixel < pixels.last;) {
+    const std::uint64_t column = pixel % inner.size;
+    const std::uint64_t count = std::min(inner.size - column, pixels.last - pixel);
+    std::ptrdiff_t offset = static_cast<std::ptrdiff_t>(column) * inner.stride;
+    std::uint64_t rest = pixel / inner.size;
+    for (std::size_t i = navigation_.size() - 1; i-- > 0;) {
+      offset += static_cast<std::ptrdiff_t>(rest % navigation_[i].size) * navigation_[i].stride;
+      rest /= navigation_[i].size;
+    }
+    work(start + offset, static_cast<std::size_t>(count), inner.stride, static_cast<std::size_t>(pixel - pixels.first));
+    pixel += count;
+  }
+}
 
 }  // namespace elver
