@@ -26,7 +26,7 @@ struct Map {
   std::vector<double> classes = {};  ///< the values a class map can take; empty for a continuous one
   std::string title = {};            ///< for people: "Probability of oxygen vacancy"; the name where empty
   MapScale scale = MapScale::linear;
-  bool of_task = true;  ///< what the model predicts; false for the fit of an edge
+  bool of_task = true;  ///< what a task says; false for the probability of one class of several, intervals, the fit of an edge
 };
 
 struct MapResult {

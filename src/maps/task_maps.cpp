@@ -84,7 +84,8 @@ TaskMaps::TaskMaps(const Task& task, std::size_t feature_count, std::uint64_t pi
     add(task.name, task.unit, title, MapScale::linear).classes = classes_;
     for (const double value : classes_) {
       add(text("probability_%s_%g", task.name.c_str(), value), "", text("Probability of %s = %g", name.c_str(), value),
-          MapScale::probability);
+          MapScale::probability)
+          .of_task = false;  // the value of the most probable one is what one looks at
     }
   }
   trust_map_ = maps.size();
