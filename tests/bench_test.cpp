@@ -10,6 +10,7 @@
 #include "bench/made_image.hpp"
 #include "bench/made_model.hpp"
 #include "elver/error.hpp"
+#include "elver/model.hpp"
 #include "map_samples.hpp"
 #include "support.hpp"
 #include "train/xgboost_api.hpp"

@@ -8,13 +8,13 @@
 namespace elver::train {
 namespace {
 
-constexpr std::size_t kRandomFirst = 12;   ///< points drawn evenly before there is anything to go by
-constexpr double kGoodShare = 0.12;        ///< of the points are the good ones
+constexpr std::size_t kRandomFirst = 10;   ///< points drawn evenly before there is anything to go by
+constexpr double kGoodShare = 0.1;        ///< of the points are the good ones
 constexpr std::size_t kMostGood = 25;
-constexpr std::size_t kCandidates = 64;
-constexpr double kWidth = 0.22;            ///< of a window, in units of the range; shrinks as windows^(-1/(d+4))
+constexpr std::size_t kCandidates = 24;
+constexpr double kWidth = 0.07;            ///< of a window, in units of the range; shrinks as windows^(-1/(d+4))
 constexpr double kOwnChoice = 0.75;        ///< weight of a window's own choice
-constexpr double kLeastWidth = 0.01;
+constexpr double kLeastWidth = 0.003;
 
 double normal_cdf(double x) { return 0.5 * std::erfc(-x * 0.70710678118654752); }
 
