@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <span>
@@ -28,10 +29,10 @@ struct NamedSpectrum {
 /// Throws Error{input}, Error{usage}.
 NamedSpectrum read_named_spectrum(const std::string& what);
 
-enum class Alignment : std::uint8_t { none, shift };
+enum class CompareShift : std::uint8_t { none, best };
 
 struct CompareOptions {
-  Alignment alignment = Alignment::shift;  ///< the second is moved to where it correlates best with the first
+  CompareShift alignment = CompareShift::best;   ///< the second is moved to where it correlates best with the first
   double reach_ev = 5.0;                   ///< how far the search goes to both sides of where the onsets coincide
   double broaden_first_ev = 0, broaden_second_ev = 0;  ///< FWHM of a Gaussian, 0: as it is
   std::optional<EnergyWindow> window;      ///< on the first's axis; else all that both cover

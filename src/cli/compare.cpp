@@ -20,7 +20,7 @@ struct Options {
 
 void run_compare(const Options& options) {
   CompareOptions wanted = options.compare;
-  wanted.alignment = options.align == "none" ? Alignment::none : Alignment::shift;
+  wanted.alignment = options.align == "none" ? CompareShift::none : CompareShift::best;
   if (!options.range.empty()) wanted.window = parse_window(options.range, "--range");
   const NamedSpectrum first = read_named_spectrum(options.first), second = read_named_spectrum(options.second);
   const Comparison found = compare_spectra(first, second, wanted);
@@ -35,7 +35,7 @@ void run_compare(const Options& options) {
   } else if (!options.quiet) {
     std::printf("cosine similarity %.5f\nPearson correlation %.5f\n", found.similarity.cosine, found.similarity.pearson);
     std::printf("over %.2f to %.2f eV, %zu points", found.energy_ev.front(), found.energy_ev.back(), found.energy_ev.size());
-    if (wanted.alignment == Alignment::shift) std::printf("; the second was moved by %+.3f eV", found.shift_ev);
+    if (wanted.alignment == CompareShift::best) std::printf("; the second was moved by %+.3f eV", found.shift_ev);
     std::printf("\n");
     if (!options.out.empty()) std::printf("written: %s\n", options.out.c_str());
   }

@@ -166,7 +166,7 @@ Comparison compare_spectra(const NamedSpectrum& first, const NamedSpectrum& seco
     const double r = similarity(common.a, common.b).pearson;
     return std::isfinite(r) ? r : -2.0;
   };
-  if (options.alignment == Alignment::shift) {
+  if (options.alignment == CompareShift::best) {
     // Around where the onsets coincide: coarsely, then finely.
     const double centre = find_jump(a.energy_ev, a.value).onset_ev - find_jump(b.energy_ev, b.value).onset_ev;
     double best = -3, at = centre;
@@ -189,7 +189,7 @@ Comparison compare_spectra(const NamedSpectrum& first, const NamedSpectrum& seco
     throw Error(ErrorKind::mismatch, first.name + " and " + second.name + " cannot be compared",
                 text("they share %zu points: %g to %g eV and %g to %g eV", common.energy.size(), a.energy_ev.front(), a.energy_ev.back(),
                      b.energy_ev.front() + out.shift_ev, b.energy_ev.back() + out.shift_ev),
-                options.alignment == Alignment::none ? "Let them be aligned (--align shift)" : "Widen --range");
+                options.alignment == CompareShift::none ? "Let them be aligned (--align shift)" : "Widen --range");
   }
   out.similarity = similarity(common.a, common.b);
   for (std::vector<double>* values : {&common.a, &common.b}) {
