@@ -83,16 +83,16 @@ std::optional<Structure> cell_of_cluster(const std::vector<ClusterAtom>& cluster
   radius -= 0.2;
   std::map<std::string, std::size_t> counts;
   for (const ClusterAtom& atom : cluster) ++counts[atom.element];
-  std::string rarest = cluster.front().element;
+  std::string commonest = cluster.front().element;
   for (const auto& [element, count] : counts) {
-    if (count < counts[rarest] && count >= 3) rarest = element;
+    if (count > counts[commonest]) commonest = element;
   }
   std::vector<Vector> candidates;
   for (const ClusterAtom& a : cluster) {
-    if (a.element != rarest || length(a.position) > 0.75 * radius) continue;
+    if ((counts.size() > 1 && a.element == commonest) || length(a.position) > 0.85 * radius) continue;
     for (const ClusterAtom& b : cluster) {
       const Vector t = minus(b.position, a.position);
-      if (b.element == rarest && length(t) > 0.5 && length(t) < 1.6 * radius) candidates.push_back(t);
+      if (b.element == a.element && length(t) > 0.5 && length(t) < 1.6 * radius) candidates.push_back(t);
     }
   }
   std::sort(candidates.begin(), candidates.end(), [](const Vector& a, const Vector& b) { return length(a) < length(b); });
@@ -174,14 +174,14 @@ std::array<int, 5> count_neighbours(const Structure& structure, std::size_t atom
   return out;
 }
 
-long long matching_atom(const Structure& structure, const Structure& other, std::size_t other_atom) {
+long long matching_atom(const Structure& structure, const Structure& other, std::size_t other_atom, double within_angstrom) {
   const auto wanted = surroundings(other, other_atom);
   for (std::size_t i = 0; i < structure.atoms.size(); ++i) {
     if (structure.atoms[i].element != other.atoms[other_atom].element) continue;
     const auto found = surroundings(structure, i);
     if (found.size() != wanted.size()) continue;
-    const bool same = std::equal(found.begin(), found.end(), wanted.begin(), [](const auto& a, const auto& b) {
-      return a.first == b.first && std::abs(a.second - b.second) < 0.03;
+    const bool same = std::equal(found.begin(), found.end(), wanted.begin(), [&](const auto& a, const auto& b) {
+      return a.first == b.first && std::abs(a.second - b.second) < within_angstrom;
     });
     if (same) return static_cast<long long>(i);
   }

@@ -152,14 +152,14 @@ std::size_t ImportRun::atom_of(const SpectrumFile& file, const FoundStructure& f
     for (const std::size_t atom : found.absorbers.empty() ? own : found.absorbers) {
       const bool known = std::any_of(first.begin(), first.end(), [&](std::size_t other) {
         return count_neighbours(found.structure, other) == count_neighbours(found.structure, atom) &&
-               matching_atom(found.structure, found.structure, atom) == matching_atom(found.structure, found.structure, other);
+               matching_atom(found.structure, found.structure, atom, 1e-4) == matching_atom(found.structure, found.structure, other, 1e-4);
       });
       if (!known) first.push_back(atom);
     }
     const auto wanted = static_cast<std::size_t>(std::max(1, s.site));
     if (wanted <= first.size()) return checked(first[wanted - 1]);
-    note += "its site number is above the number of different sites: the first atom was taken; ";
-    return own.front();
+    note += "its site number is above the number of different sites: the last atom was taken; ";
+    return own.back();
   }
   if (s.code == SpectrumCode::ocean && s.number >= 1 && static_cast<std::size_t>(s.number) <= own.size())
     return own[static_cast<std::size_t>(s.number) - 1];

@@ -30,7 +30,7 @@ void take_columns(ReadSpectrum& out, const TextTable& table, std::size_t energy,
   }
   make_rising(out.energy_ev, out.absorption);
   if (out.energy_ev.size() < kFewest) malformed(out.format, text("it holds %zu different energies", out.energy_ev.size()));
-  if (*std::max_element(out.absorption.begin(), out.absorption.end()) <= 0) malformed(out.format, "nothing in it is above 0");
+  if (*std::max_element(out.absorption.begin(), out.absorption.end()) <= 0) malformed(out.format, "all its values are 0 or below: it ends before the edge");
 }
 
 ReadSpectrum read_feff(const std::vector<std::string>& lines) {

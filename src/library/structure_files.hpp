@@ -49,8 +49,9 @@ void label_by_atoms(Structure& structure);
 std::string formula_of(const Structure& structure);
 /// kNeighbourElements within 0.3 nm of an atom.
 std::array<int, 5> count_neighbours(const Structure& structure, std::size_t atom);
-/// The atom of `structure` whose surroundings up to 5 Angstrom are those of atom `other_atom` of the other one within
-/// 0.03 Angstrom; -1 if none.
-long long matching_atom(const Structure& structure, const Structure& other, std::size_t other_atom);
+/// The atom of `structure` whose surroundings up to 5 Angstrom are those of atom `other_atom` of the other one, all
+/// distances alike within so much; -1 if none.
+long long matching_atom(const Structure& structure, const Structure& other, std::size_t other_atom,
+                        double within_angstrom = 0.03);
 
 }  // namespace elver
