@@ -13,6 +13,8 @@ void add_features(CLI::App& program);
 void add_predict(CLI::App& program);
 void add_model(CLI::App& program);
 void add_train(CLI::App& program);
+void add_library(CLI::App& program);
+void add_compare(CLI::App& program);
 void add_phantom(CLI::App& program);
 void add_map(CLI::App& program);
 void add_overlay(CLI::App& program);

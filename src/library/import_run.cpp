@@ -1,0 +1,335 @@
+#include "library/import_run.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <regex>
+#include <set>
+
+#include "elver/error.hpp"
+#include "library/elements.hpp"
+#include "library/text_table.hpp"
+#include "types/text.hpp"
+
+namespace elver {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A name that HDF5 takes for one group.
+std::string as_id(std::string name) {
+  std::replace(name.begin(), name.end(), '/', '_');
+  return name.empty() || name == "." ? "structure" : name;
+}
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+/// Id of a structure that its file does not name: the material's number in its path, else the folder.
+std::string id_from_path(const SpectrumFile& file) {
+  static const std::regex material(R"((mp|mvc|cod|icsd)-\d+)");
+  const std::string folder = file.folder.filename().string();
+  std::smatch found;
+  if (std::regex_search(folder, found, material)) return found[0];
+  return as_id(folder);
+}
+
+}  // namespace
+
+ImportRun::ImportRun(const ImportOptions& options, ImportResult& result) : options_(options), result_(result) {
+  if (!options.labels.empty()) labels_ = Labels(options.labels);
+}
+
+void ImportRun::read_incar(const fs::path& path, const std::vector<std::string>& lines, FileReport& report) {
+  static const std::regex setting(R"(\b(CLNT|CLN|CLL)\b\s*=\s*(\d+))");
+  report.format = "VASP INCAR";
+  report.fate = FileFate::structure;
+  for (const std::string& line : lines) {
+    for (std::sregex_iterator it(line.begin(), line.end(), setting), end; it != end; ++it)
+      incar_[path.parent_path()][(*it)[1]] = std::stoi((*it)[2]);
+  }
+}
+
+void ImportRun::leave_out(const SpectrumFile& file, const std::string& why) {
+  report(file).fate = FileFate::left_out;
+  report(file).reason = why;
+}
+
+void ImportRun::finish(const RunContext& context) {
+  join_fdmnes();
+  join_polarisations();
+  for (SpectrumFile& file : spectra) {
+    context.check_interrupt();
+    if (file.spectrum.energy_ev.empty()) continue;  // joined into another
+    try {
+      add(file);
+    } catch (const Error& wrong) {
+      if (wrong.kind() != ErrorKind::input) throw;
+      leave_out(file, wrong.what());
+    }
+  }
+  for (const std::string& entry : labels_.unmet()) {
+    FileReport missing;
+    missing.file = entry;
+    missing.format = "labels";
+    missing.reason = "the labels name it, and there is no such file";
+    result_.files.push_back(std::move(missing));
+  }
+  choose_shifts();
+}
+
+const FoundStructure* ImportRun::structure_for(const SpectrumFile& file, const Cells& labels, std::string& why) {
+  if (const auto named = labels.find("structure_file"); named != labels.end()) {
+    const fs::path path = labels_.folder() / named->second;
+    const auto known = named_.find(path);
+    if (known != named_.end()) return &known->second;
+    FoundStructure found;
+    if (upper_case(path.extension().string()) == ".CIF") {
+      found = read_cif(path);
+    } else {
+      const std::vector<std::string> lines = read_lines(path);
+      const std::string kind = structure_kind(lines);
+      if (kind == "feff") found = read_feff_input(lines);
+      else if (kind == "fdmnes") found = read_fdmnes_input(lines, path.parent_path());
+      else found = read_poscar(lines);
+    }
+    return &named_.emplace(path, std::move(found)).first->second;
+  }
+  const char* own = file.spectrum.code == SpectrumCode::feff     ? "FEFF input"
+                    : file.spectrum.code == SpectrumCode::fdmnes ? "FDMNES input"
+                                                                 : "";
+  std::vector<const FoundStructure*> same_code, cells;
+  for (const StructureFile& s : structures) {
+    if (s.folder != file.folder) continue;
+    if (s.found.format == own) {
+      if (s.found.output.empty() || file.spectrum.stem.empty() || s.found.output == file.spectrum.stem) same_code.push_back(&s.found);
+    } else if (s.found.format == "POSCAR" || s.found.format == "CIF") {
+      cells.push_back(&s.found);
+    }
+  }
+  if (same_code.size() == 1) return same_code.front();
+  if (same_code.empty() && !cells.empty()) {
+    for (const FoundStructure* c : cells) {  // POSCAR and CONTCAR of one run: the first will do, if they are of one substance
+      if (formula_of(c->structure) != formula_of(cells.front()->structure)) {
+        why = "several structures lie beside it: name one in the labels (structure_file)";
+        return nullptr;
+      }
+    }
+    return cells.front();
+  }
+  if (const auto formula = labels.find("formula"); formula != labels.end()) {
+    FoundStructure made;
+    made.format = "formula";
+    made.structure = structure_of_formula(formula->second);
+    return &named_.emplace(file.path, std::move(made)).first->second;
+  }
+  why = same_code.size() > 1
+            ? "several inputs lie beside it: name one in the labels (structure_file)"
+            : "no structure: put its input, POSCAR or CIF beside it, or give structure_file or formula in the labels";
+  return nullptr;
+}
+
+std::size_t ImportRun::atom_of(const SpectrumFile& file, const FoundStructure& found, const std::string& element,
+                               const Cells& labels, std::string& note) const {
+  const std::vector<Atom>& atoms = found.structure.atoms;
+  const auto checked = [&](std::size_t atom) {
+    if (atom >= atoms.size() || atoms[atom].element != element)
+      throw Error(ErrorKind::input, "no such site", text("atom %zu of the structure is no %s", atom, element.c_str()));
+    return atom;
+  };
+  if (const auto site = number_in(labels, "site")) return checked(static_cast<std::size_t>(std::max(0.0, *site)));
+  std::vector<std::size_t> own;
+  for (std::size_t i = 0; i < atoms.size(); ++i) {
+    if (atoms[i].element == element) own.push_back(i);
+  }
+  if (own.empty()) throw Error(ErrorKind::input, "no such site", "the structure holds no " + element);
+  const ReadSpectrum& s = file.spectrum;
+  if (s.code == SpectrumCode::fdmnes) {
+    // FDMNES numbers the sites that no symmetry relates, in the order of its input.
+    std::vector<std::size_t> first;
+    for (const std::size_t atom : found.absorbers.empty() ? own : found.absorbers) {
+      const bool known = std::any_of(first.begin(), first.end(), [&](std::size_t other) {
+        return count_neighbours(found.structure, other) == count_neighbours(found.structure, atom) &&
+               matching_atom(found.structure, found.structure, atom, 1e-4) == matching_atom(found.structure, found.structure, other, 1e-4);
+      });
+      if (!known) first.push_back(atom);
+    }
+    const auto wanted = static_cast<std::size_t>(std::max(1, s.site));
+    if (wanted <= first.size()) return checked(first[wanted - 1]);
+    note += "its site number is above the number of different sites: the last atom was taken; ";
+    return own.back();
+  }
+  if (s.code == SpectrumCode::ocean && s.number >= 1 && static_cast<std::size_t>(s.number) <= own.size())
+    return own[static_cast<std::size_t>(s.number) - 1];
+  if (found.absorbers.size() == 1 && s.code == SpectrumCode::feff) return checked(found.absorbers.front());
+  if (own.size() > 1 && s.code != SpectrumCode::vasp)
+    note += text("the first of %zu atoms of %s was taken, as nothing says which; ", own.size(), element.c_str());
+  return own.front();
+}
+
+/// Puts a structure into the tables, or finds it there; `atom` is then the atom of the one in the tables.
+std::size_t ImportRun::place(Structure cell, std::size_t& atom, std::string& note) {
+  const std::string wanted = cell.id;
+  for (int copy = 1;; ++copy) {
+    cell.id = copy == 1 ? wanted : wanted + text("_%d", copy);
+    std::vector<Structure>& known = result_.tables.structures;
+    const auto found = std::find_if(known.begin(), known.end(), [&](const Structure& s) { return s.id == cell.id; });
+    if (found == known.end()) {
+      if (copy > 1) note += "another structure has the name " + wanted + " already; ";
+      known.push_back(std::move(cell));
+      return known.size() - 1;
+    }
+    const auto index = static_cast<std::size_t>(found - known.begin());
+    if (found->atoms.size() == cell.atoms.size() && formula_of(*found) == formula_of(cell)) {
+      const bool equal = std::equal(found->atoms.begin(), found->atoms.end(), cell.atoms.begin(), [](const Atom& a, const Atom& b) {
+        return a.element == b.element && a.fractional == b.fractional;
+      });
+      if (equal) return index;
+      const long long same = matching_atom(*found, cell, atom);
+      if (same >= 0) {
+        const int state = cell.atoms[atom].formal_state;
+        atom = static_cast<std::size_t>(same);
+        if (found->atoms[atom].formal_state == 0) found->atoms[atom].formal_state = state;
+        return index;
+      }
+    }
+  }
+}
+
+void ImportRun::add(SpectrumFile& file) {
+  ReadSpectrum& s = file.spectrum;
+  const Cells labels = labels_.of(file.name);
+  std::string why, note = s.note.empty() ? "" : s.note + "; ";
+  const FoundStructure* found = structure_for(file, labels, why);
+  // The edge: labels, the file, the run's input, the path.
+  std::string edge = s.edge;
+  if (edge.starts_with("_") || (edge.empty() && s.code == SpectrumCode::vasp)) {
+    const auto& incar = incar_[file.folder];
+    const auto setting = [&](const char* name, int otherwise) {
+      const auto it = incar.find(name);
+      return it == incar.end() ? otherwise : it->second;
+    };
+    if (edge.empty() && setting("CLN", -1) == 1) edge = "_K";
+    if (edge.empty() && setting("CLN", -1) == 2 && setting("CLL", -1) == 1) edge = "_L23";
+    const int species = setting("CLNT", s.number > 0 ? s.number : 1);
+    std::string element;
+    int number = 0;
+    if (found != nullptr) {
+      for (const Atom& atom : found->structure.atoms) {
+        if (atom.element != element) element = atom.element, ++number;
+        if (number == species) break;
+      }
+    }
+    edge = edge.empty() || number != species ? "" : element + edge;
+  }
+  if (edge.empty() && found != nullptr) edge = found->edge;
+  if (edge.empty()) edge = edge_in_path(file.name);
+  const std::string own_element = edge.substr(0, edge.find('_')), own_edge = edge.empty() ? "" : edge.substr(edge.find('_') + 1);
+  if (labels.count("edge") != 0 || labels.count("element") != 0) {
+    const auto cell = [&](const char* name, const std::string& otherwise) {
+      const auto it = labels.find(name);
+      return it == labels.end() ? otherwise : it->second;
+    };
+    edge = edge_name(cell("element", own_element), cell("edge", own_edge));
+    if (edge.empty()) throw Error(ErrorKind::input, "malformed labels", "element and edge of " + file.name + " name no edge");
+  }
+  report(file).edge = edge;
+  if (edge.empty()) return leave_out(file, note + "nothing says of which edge it is: name element and edge in the labels");
+  if (found == nullptr) return leave_out(file, note + why);
+  const std::string element = edge.substr(0, edge.find('_'));
+
+  SpectrumTable out;
+  out.edge = edge;
+  out.code = name_of(s.code);
+  out.source = file.name;
+  out.atom = atom_of(file, *found, element, labels, note);
+  Structure cell = found->structure;
+  if (const auto id = labels.find("structure"); id != labels.end()) cell.id = as_id(id->second);
+  if (cell.id.empty()) cell.id = id_from_path(file);
+  cell.composition.clear();
+  label_by_atoms(cell);
+  apply_labels(labels, cell);
+  if (cell.formula_units() == 0)
+    return leave_out(file, note + "its structure holds nothing beside Li and O: a library counts formula units by metals");
+  if (!(cell.lithiation <= 2)) return leave_out(file, note + text("%g Li per metal atom: a library holds up to 2", cell.lithiation));
+  const std::array<int, 5> around = count_neighbours(cell, out.atom);
+  out.formal_state = cell.atoms[out.atom].formal_state;
+
+  // Energies, absolute.
+  double zero = 0;
+  if (s.relative) {
+    const std::optional<double> nominal = nominal_edge_ev(edge);
+    if (s.edge_ev <= 0 && !nominal)
+      return leave_out(file, note + "its energies count from the edge, and elver has no energy for " + edge);
+    zero = s.edge_ev > 0 ? s.edge_ev : *nominal;
+    if (s.edge_ev <= 0) note += text("energies count from %g eV, the nominal edge; ", zero);
+  }
+  for (const double e : s.energy_ev) out.energy_ev.push_back(e + zero);
+  const EdgeJump jump = find_jump(s.energy_ev, s.absorption);
+  if (!(jump.jump > 0)) return leave_out(file, note + "it does not rise to a jump");
+  double fermi = s.fermi_ev.value_or(jump.onset_ev);
+  const double inside = 0.01 * (s.energy_ev.back() - s.energy_ev.front());
+  if (!(fermi > s.energy_ev.front() && fermi < s.energy_ev.back())) {
+    fermi = s.energy_ev.front() + inside;
+    note += "the table begins above the edge; ";
+  }
+  out.fermi_ev = fermi + zero;
+  const double unit = s.norm > 0 ? 1.0 : jump.jump;
+  for (const double value : s.absorption) out.mu.push_back(static_cast<float>(value / unit));
+  out.norm = s.norm > 0 ? s.norm : s.square_angstrom > 0 ? jump.jump * s.square_angstrom : 1.0;
+  if (!(s.norm > 0) && !(s.square_angstrom > 0)) note += "no absolute scale: its jump counts as 1; ";
+  out.defect_distance_angstrom = std::nan("");
+  out.neighbours = around;
+  if (!found->note.empty()) note += found->note + "; ";
+  out.structure = place(std::move(cell), out.atom, note);
+  apply_labels(labels, out);
+
+  FileReport& mine = report(file);
+  mine.fate = FileFate::imported;
+  mine.structure = result_.tables.structures[out.structure].id;
+  if (note.ends_with("; ")) note.resize(note.size() - 2);
+  mine.reason = note;
+  result_.tables.spectra.push_back(std::move(out));
+}
+
+void ImportRun::choose_shifts() {
+  std::map<std::string, std::map<std::string, std::vector<double>>> onsets;  // edge, code
+  for (const SpectrumTable& s : result_.tables.spectra) onsets[s.edge][s.code].push_back(s.fermi_ev);
+  for (auto& [edge, codes] : onsets) {
+    // Codes have zeros of their own: all but the one with the most spectra are moved to it, one constant a code.
+    auto most = codes.begin();
+    for (auto it = codes.begin(); it != codes.end(); ++it) {
+      if (it->second.size() > most->second.size()) most = it;
+    }
+    const double base = median(most->second);
+    std::string moved;
+    for (const auto& [code, values] : codes) {
+      if (code == most->first) continue;
+      const double by = base - median(values);
+      moved += text("; %s moved by %.2f eV to %s", code.c_str(), by, most->first.c_str());
+      for (SpectrumTable& s : result_.tables.spectra) {
+        if (s.edge != edge || s.code != code) continue;
+        s.fermi_ev += by;
+        for (double& e : s.energy_ev) e += by;
+      }
+    }
+    // An L2 goes with its L3: their distance is the calculation's.
+    std::string of = edge;
+    if (edge.ends_with("_L2") && onsets.count(edge.substr(0, edge.size() - 1) + "3") != 0) of.back() = '3';
+    const auto given = options_.anchor_ev.find(of);
+    const std::optional<double> nominal = given != options_.anchor_ev.end() ? std::optional(given->second) : nominal_edge_ev(of);
+    double from = base;
+    if (of != edge) {
+      const auto& others = onsets[of];
+      const auto same = others.find(most->first);
+      from = median(same == others.end() ? others.begin()->second : same->second);
+    }
+    result_.tables.shift_ev[edge] = nominal ? *nominal - from : 0.0;
+    result_.tables.anchor[edge] =
+        (nominal ? "median onset of " + of + text(" -> %g eV", *nominal) : std::string("none: energies are the code's own")) + moved;
+  }
+}
+
+}  // namespace elver

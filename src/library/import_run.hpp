@@ -1,0 +1,57 @@
+#pragma once
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "elver/import.hpp"
+#include "library/labels.hpp"
+#include "library/spectrum_files.hpp"
+#include "library/structure_files.hpp"
+
+namespace elver {
+
+struct StructureFile {
+  std::filesystem::path path, folder;
+  FoundStructure found;
+};
+struct SpectrumFile {
+  std::filesystem::path path, folder;
+  std::string name;        ///< in the reports
+  std::size_t report = 0;  ///< index into ImportResult::files
+  ReadSpectrum spectrum;
+};
+
+/// What was read, brought together: which spectrum belongs to which site of which structure.
+class ImportRun {
+ public:
+  ImportRun(const ImportOptions& options, ImportResult& result);
+  void read_incar(const std::filesystem::path& path, const std::vector<std::string>& lines, FileReport& report);
+  /// Makes the tables and completes the reports.
+  void finish(const RunContext& context);
+
+  std::vector<StructureFile> structures;
+  std::vector<SpectrumFile> spectra;
+
+ private:
+  using Cells = std::map<std::string, std::string>;
+  void join_fdmnes();
+  void join_polarisations();
+  void add(SpectrumFile& file);
+  /// The structure of a spectrum, or nothing and why.
+  const FoundStructure* structure_for(const SpectrumFile& file, const Cells& labels, std::string& why);
+  std::size_t atom_of(const SpectrumFile& file, const FoundStructure& found, const std::string& element,
+                      const Cells& labels, std::string& note) const;
+  std::size_t place(Structure cell, std::size_t& atom, std::string& note);
+  void choose_shifts();
+  FileReport& report(const SpectrumFile& file) { return result_.files[file.report]; }
+  void leave_out(const SpectrumFile& file, const std::string& why);
+
+  const ImportOptions& options_;
+  ImportResult& result_;
+  Labels labels_;
+  std::map<std::filesystem::path, FoundStructure> named_;  ///< by labels
+  std::map<std::filesystem::path, std::map<std::string, int>> incar_;
+};
+
+}  // namespace elver
