@@ -88,12 +88,12 @@ TEST(Import, ReadsVaspsCoreHoleDielectricFunction) {
   put(dir / "run/POSCAR", kNickelOxide);
   put(dir / "run/INCAR", "ICORELEVEL = 2\nCLNT = 2\nCLN = 1\nCLL = 0\n");
   std::string outcar = " frequency dependent IMAGINARY DIELECTRIC FUNCTION (independent particle)\n     E(ev)      X  Y  Z  XY YZ ZX\n ------\n";
-  for (double e = 520; e < 560; e += 0.5) outcar += text(" %.3f %.4f %.4f %.4f 0.0 0.0 0.0\n", e, e > 530 ? 1 / e : 0.0, e > 530 ? 2 / e : 0.0, e > 530 ? 3 / e : 0.0);
+  for (double e = 520; e < 560; e += 0.5) outcar += text(" %.3f %.7f %.7f %.7f 0.0 0.0 0.0\n", e, e > 530 ? 1 / e : 0.0, e > 530 ? 2 / e : 0.0, e > 530 ? 3 / e : 0.0);
   put(dir / "run/OUTCAR", outcar + "\n frequency dependent REAL DIELECTRIC FUNCTION\n");
   const ImportResult result = import_folder(dir / "run");
   ASSERT_EQ(result.tables.spectra.size(), 1U) << import_json(result);
   EXPECT_EQ(result.tables.spectra.front().edge, "O_K");
-  EXPECT_NEAR(result.tables.spectra.front().mu.back(), 1.0F, 1e-3F);  // E * Im(eps) is a step here: 4 digits are in the file
+  EXPECT_NEAR(result.tables.spectra.front().mu.back(), 1.0F, 1e-3F);  // E * Im(eps) is a step here; four digits are left of it
 }
 
 TEST(Import, PutsWhatItCannotReadIntoTheTableWithTheReason) {
@@ -192,7 +192,7 @@ TEST(ImportOfOurRuns, AreTheRowsOfTheLibrary) {
       if (other.edge != s.edge || other.atom != atom || library.structures[other.structure].id != folder.substr(0, at)) continue;
       found = true;
       EXPECT_EQ(s.mu, other.mu);
-      EXPECT_NEAR(s.fermi_ev, other.fermi_ev, 0.001);  // what k is rounded to
+      EXPECT_NEAR(s.fermi_ev, other.fermi_ev, 0.005);  // a small part of the tables' spacing, 0.2 eV
       EXPECT_NEAR(s.norm / other.norm, 1, 1e-6);
       EXPECT_EQ(s.neighbours, other.neighbours) << folder;
       EXPECT_EQ(s.formal_state, other.formal_state);
@@ -206,8 +206,12 @@ TEST(ImportOfOthersRuns, ReadsEveryFileOrSaysWhy) {
   ELVER_NEEDS(folder);
   const ImportResult result = import_folder(folder);
   for (const FileReport& file : result.files) {
-    if (file.fate == FileFate::refused || file.fate == FileFate::left_out) EXPECT_FALSE(file.reason.empty()) << file.file;
-    if (file.file.ends_with("xmu.dat") || file.file.ends_with("run_0_conv.txt")) EXPECT_EQ(file.fate, FileFate::imported) << file.reason;
+    if (file.fate == FileFate::refused || file.fate == FileFate::left_out) {
+      EXPECT_FALSE(file.reason.empty()) << file.file;
+    }
+    if (file.file.ends_with("xmu.dat") || file.file.ends_with("run_0_conv.txt")) {
+      EXPECT_EQ(file.fate, FileFate::imported) << file.reason;
+    }
   }
   EXPECT_EQ(report_of(result, "run_2_1.txt").edge, "Ti_K");
 }

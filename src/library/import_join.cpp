@@ -111,10 +111,16 @@ void ImportRun::join_fdmnes() {
       };
       constexpr double kGolden = 0.6180339887;
       double low = 0.05, high = 6.0;  // eV: from O K to beyond the K edges of 4d metals
-      for (int step = 0; together != nullptr && step < 10; ++step) {
-        const double a = high - kGolden * (high - low), b = low + kGolden * (high - low);
-        if (correlation(a) > correlation(b)) high = b;
-        else low = a;
+      if (together != nullptr) {
+        double a = high - kGolden * (high - low), b = low + kGolden * (high - low);
+        double at_a = correlation(a), at_b = correlation(b);
+        for (int step = 0; step < 9; ++step) {
+          if (at_a > at_b) {
+            high = b, b = a, at_b = at_a, a = high - kGolden * (high - low), at_a = correlation(a);
+          } else {
+            low = a, a = b, at_a = at_b, b = low + kGolden * (high - low), at_b = correlation(b);
+          }
+        }
       }
       for (auto& [number, file] : raw) {
         ReadSpectrum& s = file->spectrum;

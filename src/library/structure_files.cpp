@@ -87,8 +87,6 @@ FoundStructure read_poscar(const std::vector<std::string>& lines) {
   }
   double factor = scale;
   if (scale < 0) {  // the wanted volume
-    const auto f = fractional(cell.lattice, {1, 0, 0});
-    static_cast<void>(f);
     const auto& m = cell.lattice;
     const double volume = std::abs(m[0][0] * (m[1][1] * m[2][2] - m[1][2] * m[2][1]) -
                                    m[0][1] * (m[1][0] * m[2][2] - m[1][2] * m[2][0]) +
@@ -138,7 +136,7 @@ FoundStructure read_feff_input(const std::vector<std::string>& lines) {
   out.format = "FEFF input";
   std::map<int, Potential> potentials;
   std::vector<ClusterAtom> cluster;
-  std::string absorber, block, title;
+  char block = ' ';  // P: potentials, A: atoms
   bool formal_tags = false;
   for (const std::string& raw : lines) {
     const std::string line = raw.substr(0, raw.find('*'));
@@ -147,20 +145,20 @@ FoundStructure read_feff_input(const std::vector<std::string>& lines) {
     const std::string key = upper_case(words[0]);
     double number = 0;
     if (!to_number(words[0], number)) {
-      block = key.starts_with("POTE") ? "P" : key.starts_with("ATOM") ? "A" : "";
+      block = key.starts_with("POTE") ? 'P' : key.starts_with("ATOM") ? 'A' : ' ';
       if (key == "END") break;
-      if (key.starts_with("EDGE") || key.starts_with("HOLE")) out.edge = words.size() > 1 ? words[1] : "";
+      if (key.starts_with("EDGE") || key.starts_with("HOLE")) out.edge = words.size() > 1 ? words[1] : std::string();
       if (key.starts_with("TITLE") && words.size() >= 7 && words[2] == "site" && words[5] == "formal") {
         out.structure.id = words[1];  // as elver's own runs are titled: NAME site N ELEMENT formal STATE
         formal_tags = to_number(words[6], number);
       }
       continue;
     }
-    if (block == "P") {
+    if (block == 'P') {
       const std::string element{words.size() > 1 && to_number(words[1], number) ? element_symbol(static_cast<int>(number)) : ""};
       if (element.empty()) malformed(kWhat, "a potential has no atomic number");
       potentials[std::stoi(words[0])] = {element, words.size() > 2 ? words[2] : ""};
-    } else if (block == "A") {
+    } else if (block == 'A') {
       const std::vector<double> row = [&] {
         std::vector<double> values;
         for (const std::string& word : words) {
