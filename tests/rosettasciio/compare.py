@@ -113,6 +113,8 @@ def differences(image, values, other):
     # RosettaSciIO keeps the order of the file; elver puts the energy last.
     mine = image["axes"]
     energy = [i for i, a in enumerate(axes) if a.get("units") in ("eV", "keV")]
+    if not energy and values.shape != data.shape:  # a DM "Spectrum image" without a unit: its energy comes first
+        energy = [0]
     if energy and mine[-1]["role"] == "energy":
         data = np.moveaxis(data, energy[0], -1)
         axes = axes[:energy[0]] + axes[energy[0] + 1:] + [axes[energy[0]]]
