@@ -2,6 +2,8 @@
 
 #include <cairo.h>
 #include <gmock/gmock.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cmath>
@@ -328,6 +330,23 @@ TEST(OutputSet, LeavesNothingWithoutCommit) {
   std::filesystem::create_directory(dir / "mine");
   { const OutputSet out(dir / "mine"); }
   EXPECT_THAT(listing(dir.path()), ElementsAre("mine"));  // it was there before
+}
+
+// A run was killed in the middle of its renames: what it had put aside comes back. One that lives is left alone.
+TEST(OutputSet, TakesAwayWhatAKilledRunLeft) {
+  const TempDir dir;
+  const pid_t gone = ::fork();
+  if (gone == 0) ::_exit(0);
+  ASSERT_EQ(::waitpid(gone, nullptr, 0), gone);
+  const std::filesystem::path left = dir / ("out/.elver-" + std::to_string(gone) + ".partial");
+  std::filesystem::create_directories(left / "older");
+  std::filesystem::create_directories(dir / ("out/.elver-" + std::to_string(::getppid()) + ".partial"));
+  std::ofstream(left / "two.txt") << "newer";
+  std::ofstream(left / "older/one.txt") << "older";
+  std::ofstream(dir / "out/one.txt") << "newer";
+  { const OutputSet out(dir / "out"); }
+  EXPECT_THAT(listing(dir / "out"), UnorderedElementsAre("one.txt", ".elver-" + std::to_string(::getppid()) + ".partial"));
+  EXPECT_EQ(test::read_text(dir / "out/one.txt"), "older");
 }
 
 TEST(OutputSet, KeepsTheOlderResultWhenOneFileCannotBePut) {

@@ -81,7 +81,8 @@ class HspyWriter {
 
 /// Files that appear together or not at all: each is written into a hidden folder beside, commit() renames them
 /// into `directory` (made if absent). The destructor removes what was not committed, and the directory if it was made
-/// for nothing. Throws Error{output}.
+/// for nothing. What a killed run left in `directory` is taken away, and an older result that it had put aside is put
+/// back. Throws Error{output}.
 class OutputSet {
  public:
   explicit OutputSet(std::filesystem::path directory);
@@ -99,6 +100,7 @@ class OutputSet {
 
  private:
   std::filesystem::path directory_, staging_;
+  int lock_ = -1;  ///< on the staging folder, as long as the process lives
   std::vector<std::filesystem::path> made_;  ///< directories that were not there before, innermost first
   std::vector<std::string> names_, superseded_;
 };

@@ -1,7 +1,9 @@
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -34,6 +36,28 @@ void write_bytes(const fs::path& path, std::span<const std::byte> bytes) {
   if (!stream) cannot_write(path, std::strerror(errno != 0 ? errno : EIO));
 }
 
+/// What runs that were killed left in a folder: their process is gone, and nobody holds the lock on their staging folder.
+/// One that was killed while it renamed its files gets the older ones back first.
+void sweep(const fs::path& directory) {
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(directory, error)) {
+    const std::string name = entry.path().filename().string();
+    int process = 0, end = 0;
+    if (std::sscanf(name.c_str(), ".elver-%d.partial%n", &process, &end) != 1 || end != static_cast<int>(name.size())) continue;
+    const bool gone = process > 0 && ::kill(process, 0) != 0 && errno == ESRCH;
+    if (!gone && process != ::getpid()) continue;  // numbers come again: one of ours is another's, or locked
+    const int folder = ::open(entry.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (folder < 0) continue;
+    if (::flock(folder, LOCK_EX | LOCK_NB) == 0) {
+      std::error_code ignored;
+      for (const fs::directory_entry& old : fs::directory_iterator(entry.path() / "older", ignored))
+        fs::rename(old.path(), directory / old.path().filename(), ignored);
+      fs::remove_all(entry.path(), ignored);
+    }
+    ::close(folder);
+  }
+}
+
 }  // namespace
 
 OutputSet::OutputSet(fs::path directory) : directory_(std::move(directory)) {
@@ -46,8 +70,13 @@ OutputSet::OutputSet(fs::path directory) : directory_(std::move(directory)) {
        !error && !path.empty() && !fs::exists(path, error); path = path.parent_path()) {
     if (path.has_filename()) made_.push_back(path);
   }
+  sweep(directory_);
   fs::create_directories(staging_, error);
-  if (!error) return;
+  if (!error) {
+    lock_ = ::open(staging_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (lock_ >= 0) ::flock(lock_, LOCK_EX | LOCK_NB);  // where locks are not to be had, the process number serves
+    return;
+  }
   const std::string why = error.message();
   for (const fs::path& path : made_) fs::remove(path, error);
   cannot_write(directory_, why);
@@ -56,6 +85,7 @@ OutputSet::OutputSet(fs::path directory) : directory_(std::move(directory)) {
 OutputSet::~OutputSet() {
   std::error_code ignored;
   fs::remove_all(staging_, ignored);
+  if (lock_ >= 0) ::close(lock_);
   for (const fs::path& path : made_) fs::remove(path, ignored);  // only empty ones can be removed
 }
 
