@@ -56,19 +56,23 @@ std::vector<std::byte> StridedImage::copied(const std::byte* from, std::size_t p
   return out;
 }
 
+template <class Work>
+void StridedImage::for_each_block(PixelRange pixels, ChannelRange channels, Work work) const {
+  for_each_run(pixels, channels,
+               [&](const std::byte* from, std::size_t run, std::ptrdiff_t stride, std::size_t before) {
+                 if (!copies(stride)) return work(from, run, stride, channel_stride_, before);
+                 const std::vector<std::byte> near = copied(from, run, channels.size());
+                 work(near.data(), run, stride, stride * static_cast<std::ptrdiff_t>(run), before);
+               });
+}
+
 void StridedImage::read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const {
   check(pixels, channels, out.size());
   const auto count = static_cast<std::size_t>(pixels.size());
   values::with_stored(format(), [&]<class Source>() {
-    for_each_run(pixels, channels,
-                 [&](const std::byte* from, std::size_t run, std::ptrdiff_t stride, std::size_t before) {
-                   std::ptrdiff_t channel_stride = channel_stride_;
-                   std::vector<std::byte> near;
-                   if (copies(stride)) {
-                     near = copied(from, run, channels.size());
-                     from = near.data();
-                     channel_stride = stride * static_cast<std::ptrdiff_t>(run);
-                   }
+    for_each_block(pixels, channels,
+                 [&](const std::byte* from, std::size_t run, std::ptrdiff_t stride, std::ptrdiff_t channel_stride,
+                     std::size_t before) {
                    values::copy_block<float, Source>(from, run, stride, channels.size(), channel_stride,
                                                      out.data() + before, 1, count);
                  });
@@ -116,15 +120,9 @@ void StridedImage::read_numbers(PixelRange pixels, ChannelRange channels, std::s
     }
     const std::size_t pixel_step = channels_first ? 1 : channels.size();
     const std::size_t channel_step = channels_first ? static_cast<std::size_t>(pixels.size()) : 1;
-    for_each_run(pixels, channels,
-                 [&](const std::byte* from, std::size_t run, std::ptrdiff_t stride, std::size_t before) {
-                   std::ptrdiff_t channel_stride = channel_stride_;
-                   std::vector<std::byte> near;
-                   if (copies(stride)) {
-                     near = copied(from, run, channels.size());
-                     from = near.data();
-                     channel_stride = stride * static_cast<std::ptrdiff_t>(run);
-                   }
+    for_each_block(pixels, channels,
+                 [&](const std::byte* from, std::size_t run, std::ptrdiff_t stride, std::ptrdiff_t channel_stride,
+                     std::size_t before) {
                    values::copy_block<Number, Source>(from, run, stride, channels.size(), channel_stride,
                                                       target + before * pixel_step, pixel_step, channel_step);
                  });

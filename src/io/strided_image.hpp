@@ -46,6 +46,10 @@ class StridedImage : public Image {
   };
   template <class Work>
   void for_each_run(PixelRange pixels, ChannelRange channels, Work work) const;
+  /// Calls work(first byte, pixels, pixel stride, channel stride, pixels before) for each run, its channels copied
+  /// together where that is cheaper.
+  template <class Work>
+  void for_each_block(PixelRange pixels, ChannelRange channels, Work work) const;
   /// Channels that lie apart cost a page and more each, for a few bytes: where memory is short they are copied together
   /// first.
   bool copies(std::ptrdiff_t pixel_stride) const;
