@@ -1,5 +1,4 @@
 #include <gtest/gtest.h>
-#include <hwy/targets.h>
 
 #include <cmath>
 #include <cstring>
@@ -9,6 +8,7 @@
 #include "engine/edge_pipeline.hpp"
 #include "io/strided_image.hpp"
 #include "map_samples.hpp"
+#include "simd_targets.hpp"
 
 // Contracts: from counts to features and maps, every kind of vector register gives the same bits, whatever the number
 // of pixels, the type of the counts and their order in memory.
@@ -19,20 +19,6 @@ using namespace elver::test;
 
 constexpr std::size_t kWidth = 400;  // 440 to 640 eV
 const EnergyAxis kAxis{440.0, 0.5, kWidth};
-
-/// Runs `work` once for every kind of vector register that this machine has; the last is plain C++.
-template <class Work>
-void for_every_target(Work&& work) {
-  for (std::int64_t rest = hwy::SupportedTargets(); rest != 0; rest &= rest - 1) {
-    const std::int64_t target = rest & -rest;
-    hwy::SetSupportedTargetsForTest(target);
-    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-    SCOPED_TRACE(hwy::TargetName(target));
-    work();
-  }
-  hwy::SetSupportedTargetsForTest(0);
-  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-}
 
 /// The kind that is chosen now, for the table of contracts: not plain C++, which the others are held against.
 std::string target_name() {

@@ -1,5 +1,4 @@
 #include <gtest/gtest.h>
-#include <hwy/targets.h>
 
 #include <cmath>
 #include <cstring>
@@ -9,6 +8,7 @@
 #include "engine/forest_runner.hpp"
 #include "forest/forest.hpp"
 #include "random_booster.hpp"
+#include "simd_targets.hpp"
 #include "train/forest_check.hpp"
 
 // Contracts: whatever vector registers the machine has, the engine gives the plain path's bits.
@@ -19,20 +19,6 @@ using namespace elver::test;
 using namespace elver::engine;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-
-/// Runs `work` once for every kind of vector register that this machine has.
-template <class Work>
-void for_every_target(Work&& work) {
-  for (std::int64_t rest = hwy::SupportedTargets(); rest != 0; rest &= rest - 1) {
-    const std::int64_t target = rest & -rest;
-    hwy::SetSupportedTargetsForTest(target);
-    hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-    SCOPED_TRACE(hwy::TargetName(target));
-    work();
-  }
-  hwy::SetSupportedTargetsForTest(0);
-  hwy::GetChosenTarget().Update(hwy::SupportedTargets());
-}
 
 /// The kind that is chosen now, for the table of contracts. SCALAR is not compiled where EMU128 is, so it says nothing new.
 std::string target_name() {
