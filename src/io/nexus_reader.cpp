@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "elver/error.hpp"
 #include "io/hdf5_reader.hpp"
@@ -101,10 +102,11 @@ std::optional<double> field(hid_t entry, const std::vector<std::string>& dataset
   return std::nullopt;
 }
 
-void read_conditions(hid_t file, const std::string& path, ImageInfo& info) {
-  const std::string entry_name = path.substr(0, path.find('/'));
+/// What an entry says of all its data.
+ImageInfo conditions_of(hid_t file, const std::string& entry_name) {
+  ImageInfo info;
   const hdf5::Handle entry = group_if(file, entry_name);
-  if (!entry) return;
+  if (!entry) return info;
   const std::vector<std::string> datasets = datasets_below(entry.get());
   if (const auto volts = field(entry.get(), datasets, {"beam_energy", "voltage", "accelerating_voltage"}))
     info.beam_energy_kev = kilovolts(*volts);
@@ -115,21 +117,21 @@ void read_conditions(hid_t file, const std::string& path, ImageInfo& info) {
     const std::vector<std::string> word = hdf5::read_strings(entry.get(), "auxiliary/hyperspy_metadata/Signal/signal_type");
     if (!word.empty()) info.signal_type = word.front();
   }
+  return info;
 }
 
 std::unique_ptr<Image> read_nxdata(hid_t file, const std::string& path, const std::string& signal,
-                                   const OpenOptions& options, bool only_image) {
+                                   const ImageInfo& conditions, const OpenOptions& options, bool only_image) {
   const hdf5::Handle group = hdf5::open_group(file, path);
   const hdf5::Handle data = hdf5::open_dataset(group.get(), signal);
-  ImageInfo info;
+  ImageInfo info = conditions;
   info.id = path;
   info.title = path.substr(path.rfind('/') + 1);
   const std::vector<hsize_t> dims = hdf5::shape(data.get());
   const std::vector<std::string> names = axes_of(group.get(), data.get(), dims.size());
   for (std::size_t i = 0; i < dims.size(); ++i)
     info.axes.push_back(read_axis(group.get(), names[i], dims[i], i, info.refusal));
-  if (class_of(group_if(file, path.substr(0, path.rfind('/'))).get()).starts_with("NXspectrum")) info.signal_type = "EELS";
-  read_conditions(file, path, info);
+  if (info.signal_type.empty() && class_of(group_if(file, path.substr(0, path.rfind('/'))).get()).starts_with("NXspectrum")) info.signal_type = "EELS";
   const bool spectra = hdf5::string_attribute(group.get(), "interpretation") == "spectrum" ||
                        hdf5::string_attribute(data.get(), "interpretation") == "spectrum";
   return hdf5_image(std::move(info), file, path + "/" + signal, {},
@@ -145,8 +147,12 @@ Images read(hid_t file, const OpenOptions& options) {
     const std::string signal = signal_of(group.get());
     if (!signal.empty() && !hdf5::shape(hdf5::open_dataset(group.get(), signal).get()).empty()) found.emplace_back(name, signal);
   }
-  for (const auto& [name, signal] : found)
-    out.push_back(read_nxdata(file, name, signal, options, found.size() == 1));
+  std::map<std::string, ImageInfo> conditions;  // of each entry, looked for once
+  for (const auto& [name, signal] : found) {
+    const std::string entry = name.substr(0, name.find('/'));
+    if (!conditions.contains(entry)) conditions[entry] = conditions_of(file, entry);
+    out.push_back(read_nxdata(file, name, signal, conditions[entry], options, found.size() == 1));
+  }
   return out;
 }
 
