@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from peer import Job, Skip, compare_maps, grid, maps_of, spectrum_image
+from peer import Job, Skip, grid, maps_of, pipeline, spectrum_image
 
 
 def start(job: Job):
@@ -34,14 +34,6 @@ def start(job: Job):
             sums = np.cumsum(np.clip(on_grid, 0, None), axis=-1)
             parts.append(sums / sums[..., -1:])
         features = np.concatenate(parts, axis=-1).reshape(-1, sum(p.shape[-1] for p in parts)).astype(np.float32)
-        maps = maps_of([booster.inplace_predict(features) for booster in boosters], job)
-        for name, values in maps.items():
-            np.save(job.cube.parent / f"hyperspy_{name}.npy", values)
-        return maps
+        return maps_of([booster.inplace_predict(features) for booster in boosters], job)
 
-    def check(maps):
-        return compare_maps(maps, job, tolerance=1e-3, share=0.97)
-
-    data, _ = spectrum_image(job.cube)
-    return {"name": f"HyperSpy {hyperspy.__version__} + XGBoost {xgboost.__version__}", "pixels": data.shape[0] * data.shape[1],
-            "once": once, "check": check}
+    return pipeline(f"HyperSpy {hyperspy.__version__} + XGBoost {xgboost.__version__}", "hyperspy", job, once, share=0.97)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from peer import Job, Skip, compare_maps, grid, maps_of, spectrum_image, window
+from peer import Job, Skip, grid, maps_of, pipeline, spectrum_image, window
 
 
 def start(job: Job):
@@ -76,14 +76,6 @@ def start(job: Job):
         features_of(counts, first, energy, np.array(windows), np.concatenate(channel), np.concatenate(weight),
                     np.array(begins), features)
         predictions = [booster.inplace_predict(features) for booster in boosters]
-        maps = maps_of(predictions, job)
-        for name, values in maps.items():
-            np.save(job.cube.parent / f"numba_{name}.npy", values)
-        return maps
+        return maps_of(predictions, job)
 
-    def check(maps):
-        return compare_maps(maps, job, tolerance=1e-3, share=0.99)
-
-    data, _ = spectrum_image(job.cube)
-    return {"name": f"numba {numba.__version__} + XGBoost {xgboost.__version__}", "pixels": data.shape[0] * data.shape[1],
-            "once": once, "check": check}
+    return pipeline(f"numba {numba.__version__} + XGBoost {xgboost.__version__}", "numba", job, once, share=0.99)

@@ -108,3 +108,17 @@ def compare_maps(maps: dict[str, np.ndarray], job: Job, tolerance: float, share:
         if not equal >= share:
             raise Different(f"{name}: {100 * equal:.2f} % of {ok.sum()} pixels within {tolerance}, less than {100 * share:g} %")
     return f"within {tolerance} of elver's maps in " + ", ".join(words) + f" of {ok.sum()} ok pixels"
+
+
+def pipeline(name: str, file_name: str, job: Job, maps, share: float) -> dict:
+    """A peer from file to maps: `maps()` makes them, and they are written as .npy beside the image, as part of its work."""
+
+    def once():
+        made = maps()
+        for title, values in made.items():
+            np.save(job.cube.parent / f"{file_name}_{title}.npy", values)
+        return made
+
+    data, _ = spectrum_image(job.cube)
+    return {"name": name, "pixels": data.shape[0] * data.shape[1], "once": once,
+            "check": lambda made: compare_maps(made, job, tolerance=1e-3, share=share)}
