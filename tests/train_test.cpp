@@ -288,6 +288,12 @@ TEST(TrainCommand, WritesAModelThatLoads) {
   ASSERT_EQ(model.tasks.size(), 1U);
   EXPECT_EQ(model.tasks[0].booster.feature_count(), model.feature_count());
   EXPECT_FALSE(std::filesystem::exists(dir / "m.elver.journal"));
+  // Its card says what it was trained on, so that it is scored on the rest.
+  const test::Ran scored = test::run_elver({"evaluate", "--model", (dir / "m.elver").string(), (dir / "library.h5").string(),
+                                            "--out", (dir / "scores").string(), "--draws", "1", "--json"});
+  ASSERT_EQ(scored.code, 0) << scored.err;
+  EXPECT_THAT(scored.out, testing::HasSubstr("\"training_set_known\": true"));
+  EXPECT_TRUE(std::filesystem::exists(dir / "scores" / "evaluation.md"));
 }
 
 TEST(FeaturesCommand, WritesTheMatrixOfALibrary) {

@@ -69,6 +69,10 @@ struct TaskGroup {
 std::vector<TaskGroup> make_tasks(const Library& library, const Pool& pool, const std::vector<Side>& sides,
                                   std::size_t samples, std::uint64_t seed);
 
+/// The same four groups with nothing to train on: every specimen of the held-out structures, also where a yes or no has
+/// one side only, or there is none at all. A weight below one marks specimens from outside the defects' range of Li.
+std::vector<TaskGroup> make_trials(const Library& library, const Pool& pool, const std::vector<Side>& sides);
+
 /// Edges of layered oxides that the library has spectra of, and the rule of the features: a model without tasks.
 /// Throws Error{input} when there are none.
 Model make_skeleton(const Library& library, const std::string& name);

@@ -68,10 +68,12 @@ nlohmann::ordered_json json_of(const TaskScore& s) {
 std::string facts(const Library& library, const TrainOptions& options, const TrainReport& report,
                   const std::vector<Side>& sides) {
   const InstrumentRange range;
-  nlohmann::ordered_json scores = nlohmann::ordered_json::array(), held_out = scores, inside = scores;
+  nlohmann::ordered_json scores = nlohmann::ordered_json::array(), held_out = scores, inside = scores,
+                         trained_on = scores, networks = scores;
   for (const TaskScore& s : report.scores) scores.push_back(json_of(s));
   for (std::size_t s = 0; s < sides.size(); ++s) {
-    if (sides[s] == Side::held_out) held_out.push_back(library.structures[s].id);
+    (sides[s] == Side::held_out ? held_out : trained_on).push_back(library.structures[s].id);
+    if (sides[s] != Side::held_out) networks.push_back(network_name(library.structures[s]));
   }
   for (const double share : report.inside) inside.push_back(rounded(share));
   const nlohmann::ordered_json out{
@@ -79,7 +81,8 @@ std::string facts(const Library& library, const TrainOptions& options, const Tra
       {"split",
        {{"by", "structure, symmetry copies together"},
         {"held_out", held_out},
-        {"model_trained_on", "the structures that are not held out"},
+        {"trained_on", trained_on},
+        {"trained_on_networks", networks},
         {"folds", options.folds}}},
       {"spectra",
        {{"fwhm_ev", {range.fwhm_low_ev, range.fwhm_high_ev}},
