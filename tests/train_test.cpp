@@ -144,6 +144,39 @@ TEST(SimulatedFeatures, DoNotDependOnThreadsOrOnOtherRows) {
   EXPECT_TRUE(std::equal(fewer.begin(), fewer.end(), a.begin()));
 }
 
+// The paper's rule: an absent edge is the line 0.1 with 2 % Poisson noise. Its steps of the CDF scatter by 2 % about the
+// line's own; a map's pixel gets the line itself.
+TEST(SimulatedFeatures, FeedAbsentEdgesWithTheLineAndTwoPercentNoise) {
+  const Library library = test::synthetic_library(1);
+  train::Pool pool = train::make_pool(library);
+  const std::size_t mn = *library.find("Mn_L3");
+  for (Specimen& specimen : pool.specimens) specimen.cross_section[mn].clear();
+  const Model skeleton = train::make_skeleton(library, "test");
+  ASSERT_EQ(skeleton.edges[1].name, "Mn_L");
+  const std::size_t first = skeleton.edges[0].grid.count, points = skeleton.edges[1].grid.count, width = skeleton.feature_count();
+  std::vector<train::Example> examples;
+  for (std::size_t i = 0; i < 40; ++i) examples.push_back({{{i % 11, 1.0}}, {0}, 1});
+  // Noise-free spectra, so that no background fit takes the continuum of the edges before for an edge.
+  train::Exposure exposure{3e4, false, InstrumentRange::standard()};
+  const auto line = [&](double noise) {
+    exposure.absent_noise = noise;
+    return train::simulate_features(skeleton, library, pool, examples, exposure, 4, {}, "");
+  };
+  const std::vector<float> noisy = line(0.02), exact = line(0);
+  double squares = 0;
+  for (std::size_t i = 0; i < examples.size(); ++i) {
+    for (std::size_t k = 1; k < points; ++k) {
+      const auto step = [&](const std::vector<float>& rows) {
+        return static_cast<double>(rows[i * width + first + k] - rows[i * width + first + k - 1]);
+      };
+      EXPECT_NEAR(step(exact) * static_cast<double>(points), 1, 1e-3);  // float32 sums
+      squares += std::pow(step(noisy) * static_cast<double>(points) - 1, 2);
+    }
+  }
+  const auto n = static_cast<double>(examples.size() * (points - 1));
+  EXPECT_NEAR(std::sqrt(squares / n), 0.02, 0.02 * 4 / std::sqrt(2 * n) + 2e-4);  // four standard errors, and the divisor's
+}
+
 TEST(Train, LearnsWhatTheSpectraSay) {
   ELVER_NEEDS_XGBOOST();
   RunContext context;
