@@ -235,6 +235,43 @@ TEST(Train, TakesTrialsFromItsJournal) {
   EXPECT_THAT(train_model(library, options, {}).report.notes, testing::Not(testing::Contains(testing::HasSubstr("journal"))));
 }
 
+// A final fit on all structures changes the model and none of the figures, which are of structures that were held out.
+TEST(Train, FitsAllStructuresOnceTheFiguresAreKnown) {
+  ELVER_NEEDS_XGBOOST();
+  const Library library = test::synthetic_library(3);
+  TrainOptions options = quick();
+  options.rounds = 6;
+  const TrainedModel part = train_model(library, options, {});
+  options.final_fit = FinalFit::everything;
+  const TrainedModel all = train_model(library, options, {});
+  ASSERT_EQ(part.report.scores.size(), all.report.scores.size());
+  for (std::size_t v = 0; v < part.report.views.size(); ++v) {
+    EXPECT_EQ(part.report.scores[0].figures[v].value, all.report.scores[0].figures[v].value);
+    EXPECT_EQ(part.report.inside[v], all.report.inside[v]);
+  }
+  EXPECT_NE(part.model.tasks[0].booster.bytes(), all.model.tasks[0].booster.bytes());
+  EXPECT_EQ(part.model.tasks[0].trust->quantile, all.model.tasks[0].trust->quantile);
+  EXPECT_THAT(all.model.training_json, testing::HasSubstr("all structures; the held-out figures"));
+}
+
+// A trial whose first folds are among the worst is given up, and the search ends with one that was not.
+TEST(Train, PrunesBadTrials) {
+  ELVER_NEEDS_XGBOOST();
+  TrainOptions options = quick();
+  options.rounds = 20;
+  options.folds = 3;
+  options.search_samples = 60;
+  options.evaluations = 24;
+  std::vector<BetterTrial> better;
+  options.on_better = [&](const BetterTrial& trial) { better.push_back(trial); };
+  const TrainedModel trained = train_model(test::synthetic_library(2), options, {});
+  ASSERT_EQ(trained.report.searches.size(), 1U);
+  EXPECT_EQ(trained.report.searches[0].trials, 24U);
+  EXPECT_GE(trained.report.searches[0].pruned, 1U);  // by chance 70 % of the 12 that may be; a search does better
+  EXPECT_LE(trained.report.searches[0].pruned, 12U);
+  for (std::size_t i = 1; i < better.size(); ++i) EXPECT_LT(better[i].loss, better[i - 1].loss);
+}
+
 TEST(Dataset, FoldsShareNoStructure) {
   const Library library = test::synthetic_library(3);
   const Model skeleton = train::make_skeleton(library, "test");
