@@ -113,7 +113,7 @@ PaperFigure fig8_featurisation(Paper& paper) {
     chart.bars.emplace_back();
     for (const Rmse& rmse : {trees, ridge, moved}) {
       chart.bars.back().push_back({rmse.value, rmse.interval.low, rmse.interval.high});
-      if (std::isfinite(rmse.interval.high)) chart.frame.high = std::max(chart.frame.high, std::min(0.6, 1.1 * rmse.interval.high));
+      if (std::isfinite(rmse.interval.high)) chart.frame.high = std::max(chart.frame.high, std::min(0.4, 1.1 * rmse.interval.high));
     }
     out.table.rows.push_back({std::string(name_of(kKinds[k])), text("%zu", features[k].folds[0].training.columns),
                               number(trees.value, trees.interval), number(ridge.value, ridge.interval), number(moved.value),

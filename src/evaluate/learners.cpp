@@ -14,7 +14,7 @@ namespace elver::evaluate {
 namespace {
 
 constexpr int kBins = 64;
-constexpr double kPenalty = 1e-6;  ///< of the ridge, on features whose mean square is of order one
+constexpr double kPenalty = 1e-3;  ///< of the ridge, in units of the columns' mean variance
 
 /// Probabilities [row][output], or values, to answers.
 std::vector<double> answers(const train::TaskSpec& task, std::span<const float> out, std::size_t outputs) {
@@ -72,11 +72,24 @@ Predictor learn_xgboost(Learner learner, const train::TaskSpec& task, const Matr
   };
 }
 
+double mean_variance(const Matrix& x) {
+  std::vector<double> sum(x.columns), squares(x.columns);
+  for (std::size_t i = 0; i < x.values.size(); ++i) {
+    const auto value = static_cast<double>(x.values[i]);
+    sum[i % x.columns] += value;
+    squares[i % x.columns] += value * value;
+  }
+  double total = 0;
+  const auto n = static_cast<double>(x.rows);
+  for (std::size_t c = 0; c < x.columns; ++c) total += squares[c] / n - sum[c] / n * (sum[c] / n);
+  return total / static_cast<double>(x.columns);
+}
+
 /// Least squares; a class is the nearest value, a yes what lies above the middle.
 Predictor learn_ridge(const train::TaskSpec& task, const Matrix& x, const std::vector<std::size_t>& parts,
                       std::span<const float> labels, std::span<const float> weights) {
   const train::LinearFit fit(x.values, {}, weights, parts);
-  const auto part = std::make_shared<train::LinearPart>(fit.ridge(labels, kPenalty));
+  const auto part = std::make_shared<train::LinearPart>(fit.ridge(labels, kPenalty * mean_variance(x)));
   return [part, task](const Matrix& test) {
     std::vector<double> out;
     for (const float value : part->values(test.values, {}, test.rows)) {

@@ -90,8 +90,10 @@ void draw_label(Canvas& canvas, double centre, double y, double width, const std
 
 constexpr double kLabels = 42;  ///< height of two lines of labels
 
+/// From 0, with something beyond the last, where 0 is not far.
 Span horizontal(const std::vector<double>& x, double left, double width) {
   const auto [low, high] = std::ranges::minmax(x);
+  if (low >= 0 && low < 0.3 * high) return {0, 1.05 * high, left, left + width};
   return {low, high > low ? high : low + 1, left, left + width};
 }
 
@@ -124,7 +126,8 @@ double draw(Canvas& canvas, double x, double y, const BarChart& chart) {
         draw_interval(canvas, frame.vertical, middle, bar.low, bar.high);
         const std::string value = text(width < 44 ? "%.2f" : "%.3f", bar.value);
         const bool inside = frame.bottom - top > 3 * kSmall;  // where no whisker is
-        canvas.text(middle, inside ? frame.bottom - 6 : top - 6, value, kSmall, inside && s != 1 ? kPaper : kInk, false,
+        const double over = frame.vertical.at(std::isfinite(bar.high) ? std::max(bar.high, bar.value) : bar.value);
+        canvas.text(middle, inside ? frame.bottom - 6 : over - 5, value, kSmall, inside && s != 1 ? kPaper : kInk, false,
                     Canvas::Align::centre);
       }
       if (std::isfinite(bar.reference)) {
