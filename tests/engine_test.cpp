@@ -141,8 +141,42 @@ TEST(Rank, EveryTargetGivesThePlainCode) {
   }
 }
 
-// Thresholds so close that their 16-bit keys are equal, far away ones beside them: the keys decide nothing.
-TEST(Rank, ThresholdsThatShareAKeyAreToldApart) {
+// A set of categories is ranked among the ends of its intervals: 500 of them here, and the last integers that single
+// precision tells apart.
+TEST(Rank, CategoriesOnEveryTarget) {
+  std::vector<std::vector<int>> sets{{0}, {0, 1, 2}, {16777215}, {0, 16777214, 16777215}, {1, 1, 2, 2, 4}};
+  std::vector<int> odd;
+  for (int category = 1; category < 1000; category += 2) odd.push_back(category);
+  sets.push_back(odd);
+  std::vector<float> x{-INFINITY, -1.0F, -0.5F, -0.0F, 1e-45F, 16777214.0F, 16777215.0F, 16777216.0F, 2147483648.0F, INFINITY, NAN};
+  for (int i = 0; x.size() < 64 * 40; ++i) x.push_back(0.5F * static_cast<float>(i));
+  for (const std::vector<int>& set : sets) {
+    json tree = stump(0.0F, 1, 2, set.size() % 2 == 0);
+    tree["split_type"] = {1, 0, 0};
+    tree["categories"] = set;
+    tree["categories_nodes"] = {0};
+    tree["categories_segments"] = {0};
+    tree["categories_sizes"] = {set.size()};
+    const Booster booster = booster_of(document({tree}));
+    const BoosterRounds run{&booster, 0};
+    std::vector<std::vector<NodeCode>> places;
+    const CodeTable table = make_codes({&run, 1}, Missing::possible, places);
+    ASSERT_EQ(table.rows.size(), 1u);
+    for_every_target([&] {
+      std::size_t wrong = 0;
+      std::vector<std::uint8_t> codes(kForestBlock);
+      for (std::size_t first = 0; first < x.size(); first += kForestBlock) {
+        rank_rows(table, 0, 1, x.data() + first, kForestBlock, codes.data());
+        for (std::size_t p = 0; p < kForestBlock; ++p) wrong += codes[p] != code_of(table, 0, x[first + p]) ? 1 : 0;
+      }
+      EXPECT_EQ(wrong, 0u) << set.size() << " categories";
+      held("rank codes", target_name(), std::to_string(set.size()) + " categories, NaN possible", x.size());
+    });
+  }
+}
+
+// Thresholds as close as numbers are, a far one beside them.
+TEST(Rank, NeighbouringThresholdsAreToldApart) {
   std::vector<json> trees;
   float t = 0.5F;
   for (int i = 0; i < 20; ++i, t = std::nextafter(t, 1.0F)) trees.push_back(stump(t, 1, 2));

@@ -18,7 +18,8 @@ using Lane = float[kBlock];
 
 /// What is known of a block of pixels; an array a quantity, so that loops over pixels become vector instructions.
 struct EdgeBlock {
-  alignas(64) Lane counts, moment, spoiled;  // sums over the fit window; spoiled is NaN where a value is not finite
+  alignas(64) Lane counts, moment;  // sums over the fit window
+  alignas(64) Lane spoiled;         // NaN where a value that is read beyond the fit window is not finite, else 0
   alignas(64) Lane q, r, log2_mean, variance, skew;  // Poisson
   alignas(64) Lane scale, c0, c1, c2, level, slope, centre;
   alignas(64) Lane amplitude;  // A: counts per channel at 1 eV
@@ -53,6 +54,12 @@ struct TileBlock {
   std::size_t first = 0, count = 0;
 };
 
+/// Counts that will be read next: brought near meanwhile, for what comes from memory comes late.
+struct Ahead {
+  TileBlock pixels;
+  ChannelRange channels;
+};
+
 // The two halves of a fit, compiled for every kind of vector register and chosen when the program runs; all give the
 // same bits. Between them stand the methods that are not poisson_ml.
 
@@ -60,6 +67,6 @@ struct TileBlock {
 void begin_fit(const EdgeView& edge, const TileBlock& pixels, EdgeBlock& block);
 /// From a curve to net counts, [channel][kBlock], and the results of each pixel. See EdgeFitter::fit.
 void end_fit(const EdgeView& edge, const TileBlock& pixels, ChannelRange checked, ChannelRange net_channels, float* net,
-             EdgeBlock& block, EdgeFit* fits);
+             EdgeBlock& block, EdgeFit* fits, const Ahead& ahead);
 
 }  // namespace elver

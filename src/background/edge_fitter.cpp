@@ -119,14 +119,14 @@ EdgeView EdgeFitter::view() const {
 }
 
 void EdgeFitter::fit(const TileView& tile, std::size_t first, std::size_t count, ChannelRange checked,
-                     ChannelRange net_channels, float* net, EdgeFit* fits) const {
+                     ChannelRange net_channels, float* net, EdgeFit* fits, const Ahead& ahead) const {
   const EdgeView edge = view();
   const TileBlock pixels{tile, first, count};
   EdgeBlock block{};
   begin_fit(edge, pixels, block);
   if (options_.method == BackgroundMethod::log_lsq) fit_log_lsq(tile, first, count, block);
   if (options_.method == BackgroundMethod::two_area) fit_two_area(tile, first, count, block);
-  end_fit(edge, pixels, checked, net_channels, net, block, fits);
+  end_fit(edge, pixels, checked, net_channels, net, block, fits, ahead);
 }
 
 }  // namespace elver

@@ -33,9 +33,10 @@ class EdgeFitter {
 
   /// Fits pixels [first, first+count) of the tile, count <= kBlock, and writes counts minus background of the channels
   /// `net_channels` (which hold the signal window) to `net`, [channel][kBlock]. A pixel whose values are not finite in
-  /// the fit window, the signal window or `checked` is not_finite. Where a fit fails, `net` is NaN.
+  /// the fit window, the signal window or `checked` is not_finite. Where a fit fails, `net` is NaN. `ahead`: what will
+  /// be read next, if that is known.
   void fit(const TileView& tile, std::size_t first, std::size_t count, ChannelRange checked, ChannelRange net_channels,
-           float* net, EdgeFit* fits) const;
+           float* net, EdgeFit* fits, const Ahead& ahead = {}) const;
 
  private:
   EdgeView view() const;

@@ -17,39 +17,96 @@
 HWY_BEFORE_NAMESPACE();
 namespace elver::HWY_NAMESPACE {
 
-constexpr std::size_t kUnroll = 4;  // channels taken together: each sum is loaded and stored once for them
+/// A register of pixels, whose sums stay in registers while the channels go by.
+#if HWY_TARGET <= HWY_AVX3
+constexpr std::size_t kLanes = 16;
+#elif HWY_TARGET <= HWY_AVX2
+constexpr std::size_t kLanes = 8;
+#else
+constexpr std::size_t kLanes = 4;
+#endif
+typedef float Pack __attribute__((vector_size(4 * kLanes)));
+typedef std::uint32_t PackBits __attribute__((vector_size(4 * kLanes)));
 
 constexpr float kRounding = 1e-12f;  // relative variance of a count that single precision has been through
 constexpr float kLargest = std::numeric_limits<float>::max();
 
 constexpr std::int32_t code(PixelStatus status) { return static_cast<std::int32_t>(status); }
 
-template <std::size_t kChannels>
-void sum_channels(const float* y, std::size_t stride, const float* x, std::size_t count, EdgeBlock& block) {
-  float* __restrict counts = block.counts;
-  float* __restrict moment = block.moment;
-  float* __restrict spoiled = block.spoiled;
-  for (std::size_t p = 0; p < count; ++p) {
-    float n = counts[p], m = moment[p], s = spoiled[p];
-    for (std::size_t c = 0; c < kChannels; ++c) {
-      const float value = y[c * stride + p];
-      n += value;
-      m += value * x[c];
-      s += value * 0.0f;
-    }
-    counts[p] = n;
-    moment[p] = m;
-    spoiled[p] = s;
+inline Pack load(const float* from) {
+  Pack out;
+  __builtin_memcpy(&out, from, sizeof out);
+  return out;
+}
+inline void store(const Pack& pack, float* to) { __builtin_memcpy(to, &pack, sizeof pack); }
+
+/// Counts, channel after channel, from some pixel on.
+struct Rows {
+  const float* first = nullptr;
+  std::size_t stride = 0, count = 0;
+  const float* x = nullptr;
+  const float* operator[](std::size_t channel) const { return first + channel * stride; }
+};
+inline Rows rows_of(const EdgeView& edge, const TileBlock& pixels, ChannelRange channels, std::size_t first_pixel) {
+  return {pixels.tile.channel(channels.first) + pixels.first + first_pixel, pixels.tile.pixels, channels.size(),
+          edge.x + channels.first};
+}
+
+/// Asks for a line of Ahead at every step, so that the requests fill the time that the steps take.
+class Prefetch {
+ public:
+  explicit Prefetch(const Ahead& ahead) {
+    if (ahead.pixels.count == 0 || ahead.channels.size() == 0) return;
+    first_ = reinterpret_cast<const char*>(ahead.pixels.tile.channel(ahead.channels.first) + ahead.pixels.first);
+    stride_ = ahead.pixels.tile.pixels * sizeof(float);
+    bytes_ = ahead.pixels.count * sizeof(float);
+    channels_ = ahead.channels.size();
   }
+  Prefetch(const Prefetch&) = delete;
+  Prefetch& operator=(const Prefetch&) = delete;
+  ~Prefetch() {
+    while (channels_ > 0) step();
+  }
+  void step() {
+    if (channels_ == 0) return;
+    __builtin_prefetch(first_ + at_, 0, 2);
+    at_ += kLine;
+    if (at_ < bytes_) return;
+    at_ = 0;
+    first_ += stride_;
+    --channels_;
+  }
+
+ private:
+  static constexpr std::size_t kLine = 64;
+  const char* first_ = nullptr;
+  std::size_t stride_ = 0, bytes_ = 0, at_ = 0, channels_ = 0;
+};
+
+void sum_pack(const Rows& y, float* counts, float* moment) {
+  Pack n{}, m{};
+  for (std::size_t c = 0; c < y.count; ++c) {
+    const Pack value = load(y[c]);
+    n += value;
+    m += value * y.x[c];
+  }
+  store(n, counts);
+  store(m, moment);
 }
 
 void sum_window(const EdgeView& edge, const TileBlock& pixels, EdgeBlock& block) {
-  const std::size_t stride = pixels.tile.pixels, last = edge.fit.last;
-  std::size_t c = edge.fit.first;
-  const auto y = [&](std::size_t channel) { return pixels.tile.channel(channel) + pixels.first; };
-  for (; c + kUnroll <= last; c += kUnroll) sum_channels<kUnroll>(y(c), stride, edge.x + c, pixels.count, block);
-  for (; c < last; ++c) sum_channels<1>(y(c), stride, edge.x + c, pixels.count, block);
-  for (std::size_t p = 0; p < pixels.count; ++p) {
+  std::size_t p = 0;
+  for (; p + kLanes <= pixels.count; p += kLanes) {
+    sum_pack(rows_of(edge, pixels, edge.fit, p), block.counts + p, block.moment + p);
+  }
+  for (; p < pixels.count; ++p) {
+    const Rows y = rows_of(edge, pixels, edge.fit, p);
+    for (std::size_t c = 0; c < y.count; ++c) {
+      block.counts[p] += *y[c];
+      block.moment[p] += *y[c] * y.x[c];
+    }
+  }
+  for (p = 0; p < pixels.count; ++p) {
     block.status[p] = block.counts[p] > 0 ? code(PixelStatus::ok) : code(PixelStatus::non_positive_window);
   }
 }
@@ -94,26 +151,48 @@ void begin_fit(const EdgeView& edge, const TileBlock& pixels, EdgeBlock& block) 
   if (edge.poisson != nullptr) fit_poisson(edge, pixels.count, block);
 }
 
-template <std::size_t kChannels>
-void chi_square_of(const float* y, std::size_t stride, const float* x, std::size_t count, EdgeBlock& block) {
-  float* __restrict chi = block.chi;
-  for (std::size_t p = 0; p < count; ++p) {
-    float sum = chi[p];
-    for (std::size_t c = 0; c < kChannels; ++c) {
-      const float mean = block.scale[p] * core::exp2(block.c0[p] + x[c] * block.c1[p]);
-      const float d = y[c * stride + p] - mean;
-      sum += d * d / mean;
-    }
-    chi[p] = sum;
+/// Whether a curve's exponents are all such as exp2_within takes.
+inline bool within(const EdgeBlock& block, std::size_t first, float farthest, float curved) {
+  constexpr float kMost = 125.0f;  // the curve is rounded otherwise than its bound
+  int beyond = 0;
+  for (std::size_t p = first; p < first + kLanes; ++p) {
+    const float slope = std::abs(block.c1[p]) + farthest * std::abs(block.c2[p]) * curved;
+    beyond |= std::abs(block.c0[p]) + farthest * slope > kMost ? 1 : 0;
   }
+  return beyond == 0;
+}
+inline float farthest(const EdgeView& edge, ChannelRange channels) {
+  return std::max(std::abs(edge.x[channels.first]), std::abs(edge.x[channels.last - 1]));
 }
 
-void chi_square(const EdgeView& edge, const TileBlock& pixels, EdgeBlock& block) {
-  const std::size_t stride = pixels.tile.pixels, last = edge.fit.last;
-  std::size_t c = edge.fit.first;
-  const auto y = [&](std::size_t channel) { return pixels.tile.channel(channel) + pixels.first; };
-  for (; c + 2 <= last; c += 2) chi_square_of<2>(y(c), stride, edge.x + c, pixels.count, block);
-  for (; c < last; ++c) chi_square_of<1>(y(c), stride, edge.x + c, pixels.count, block);
+void chi_square_of_pack(const Rows& y, const EdgeBlock& block, std::size_t first, float* chi, Prefetch& prefetch) {
+  const Pack scale = load(block.scale + first), c0 = load(block.c0 + first), c1 = load(block.c1 + first);
+  Pack sum{};
+  for (std::size_t c = 0; c < y.count; ++c) {
+    prefetch.step();
+    const Pack mean = scale * core::exp2_within<PackBits>(c0 + y.x[c] * c1);
+    const Pack d = load(y[c]) - mean;
+    sum += d * d / mean;
+  }
+  store(sum, chi);
+}
+
+void chi_square(const EdgeView& edge, const TileBlock& pixels, EdgeBlock& block, Prefetch prefetch) {
+  const float most_x = farthest(edge, edge.fit);
+  for (std::size_t p = 0; p < pixels.count;) {
+    const Rows y = rows_of(edge, pixels, edge.fit, p);
+    if (p + kLanes <= pixels.count && within(block, p, most_x, 0.0f)) {
+      chi_square_of_pack(y, block, p, block.chi + p, prefetch);
+      p += kLanes;
+      continue;
+    }
+    for (std::size_t c = 0; c < y.count; ++c) {
+      const float mean = block.scale[p] * core::exp2(block.c0[p] + y.x[c] * block.c1[p]);
+      const float d = *y[c] - mean;
+      block.chi[p] += d * d / mean;
+    }
+    ++p;
+  }
   const float freedom = static_cast<float>(edge.fit.size()) - 2.0f;
   for (std::size_t p = 0; p < pixels.count; ++p) block.chi[p] /= freedom;
 }
@@ -152,58 +231,79 @@ inline float background_at(const EdgeBlock& block, std::size_t p, float x) {
 }
 
 /// Channels of the signal window: net counts and sums.
-template <std::size_t kChannels>
-void subtract_signal(const float* y, std::size_t stride, const float* x, std::size_t count, float* __restrict net,
-                     EdgeBlock& block) {
-  float* __restrict background = block.background;
-  float* __restrict lever = block.lever;
-  float* __restrict signal = block.signal;
-  float* __restrict spoiled = block.spoiled;
-  for (std::size_t p = 0; p < count; ++p) {
-    float sum = background[p], moment = lever[p], above = signal[p], s = spoiled[p];
-    for (std::size_t c = 0; c < kChannels; ++c) {
-      const float value = y[c * stride + p];
-      const float b = background_at(block, p, x[c]);
-      sum += b;
-      moment += b * x[c];
-      const float n = value - b;
-      net[c * kBlock + p] = n;
-      above += n;
-      s += value * 0.0f;
+void subtract_pack(const Rows& y, std::size_t first, float* net, EdgeBlock& block, Prefetch& prefetch) {
+  const Pack scale = load(block.scale + first), c0 = load(block.c0 + first), c1 = load(block.c1 + first),
+             c2 = load(block.c2 + first);
+  Pack background{}, lever{}, signal{};
+  for (std::size_t c = 0; c < y.count; ++c) {
+    prefetch.step();
+    const float x = y.x[c];
+    const Pack b = scale * core::exp2_within<PackBits>(c0 + x * (c1 + x * c2));
+    background += b;
+    lever += b * x;
+    const Pack n = load(y[c]) - b;
+    signal += n;
+    store(n, net + c * kBlock);
+  }
+  store(background, block.background + first);
+  store(lever, block.lever + first);
+  store(signal, block.signal + first);
+}
+
+void subtract_signal(const EdgeView& edge, const TileBlock& pixels, float* net, EdgeBlock& block, Prefetch prefetch) {
+  const float most_x = farthest(edge, edge.signal);
+  for (std::size_t p = 0; p < pixels.count;) {
+    const Rows y = rows_of(edge, pixels, edge.signal, p);
+    if (p + kLanes <= pixels.count && within(block, p, most_x, 1.0f)) {
+      subtract_pack(y, p, net + p, block, prefetch);
+      p += kLanes;
+      continue;
     }
-    background[p] = sum;
-    lever[p] = moment;
-    signal[p] = above;
-    spoiled[p] = s;
+    for (std::size_t c = 0; c < y.count; ++c) {
+      const float b = background_at(block, p, y.x[c]), n = *y[c] - b;
+      block.background[p] += b;
+      block.lever[p] += b * y.x[c];
+      block.signal[p] += n;
+      net[c * kBlock + p] = n;
+    }
+    ++p;
   }
 }
 
-void subtract(const EdgeView& edge, const TileBlock& pixels, ChannelRange checked, ChannelRange net_channels,
-              float* net, EdgeBlock& block) {
-  const std::size_t stride = pixels.tile.pixels, count = pixels.count;
-  for (std::size_t c = net_channels.first; c < net_channels.last;) {
-    const float* const y = pixels.tile.channel(c) + pixels.first;
-    float* const out = net + (c - net_channels.first) * kBlock;
-    const float x = edge.x[c];
-    const bool in_signal = c >= edge.signal.first && c < edge.signal.last;
-    // A pixel's `spoiled` is NaN or a zero; how often a channel is looked at does not matter.
-    if (c >= checked.first && c < checked.last && !(in_signal && !std::isinf(x))) {
-      for (std::size_t p = 0; p < count; ++p) block.spoiled[p] += y[p] * 0.0f;
-    }
-    if (std::isinf(x)) {  // no power law at and below 0 eV
-      std::copy_n(y, count, out);
-      ++c;
-    } else if (!in_signal) {
-      for (std::size_t p = 0; p < count; ++p) out[p] = y[p] - background_at(block, p, x);
-      ++c;
-    } else if (c + 2 <= std::min(edge.signal.last, net_channels.last)) {
-      subtract_signal<2>(y, stride, edge.x + c, count, out, block);
-      c += 2;
-    } else {
-      subtract_signal<1>(y, stride, edge.x + c, count, out, block);
-      ++c;
-    }
+/// Net counts of a channel, without sums.
+void subtract_channel(const EdgeView& edge, const TileBlock& pixels, std::size_t channel, float* out,
+                      const EdgeBlock& block) {
+  const float* const y = pixels.tile.channel(channel) + pixels.first;
+  const float x = edge.x[channel];
+  if (std::isinf(x)) {  // no power law at and below 0 eV
+    std::copy_n(y, pixels.count, out);
+    return;
   }
+  for (std::size_t p = 0; p < pixels.count; ++p) out[p] = y[p] - background_at(block, p, x);
+}
+
+/// NaN where a value of the channels is not finite.
+void spoil(const TileBlock& pixels, ChannelRange channels, EdgeBlock& block) {
+  for (std::size_t c = channels.first; c < channels.last; ++c) {
+    const float* const y = pixels.tile.channel(c) + pixels.first;
+    for (std::size_t p = 0; p < pixels.count; ++p) block.spoiled[p] += y[p] * 0.0f;
+  }
+}
+
+/// The signal window lies within the net channels, and above 0 eV.
+void subtract(const EdgeView& edge, const TileBlock& pixels, ChannelRange checked, ChannelRange net_channels,
+              float* net, EdgeBlock& block, const Ahead& ahead) {
+  const ChannelRange& signal = edge.signal;
+  const auto out = [&](std::size_t channel) { return net + (channel - net_channels.first) * kBlock; };
+  if (signal.size() > 0) subtract_signal(edge, pixels, out(signal.first), block, Prefetch(ahead));
+  for (std::size_t c = net_channels.first; c < signal.first; ++c) subtract_channel(edge, pixels, c, out(c), block);
+  for (std::size_t c = signal.last; c < net_channels.last; ++c) subtract_channel(edge, pixels, c, out(c), block);
+  // A value that is not finite leaves none of the sums that it is in finite.
+  bool finite = true;
+  for (std::size_t p = 0; p < pixels.count; ++p) finite = finite && std::abs(block.signal[p]) <= kLargest;
+  if (!finite) spoil(pixels, signal, block);
+  spoil(pixels, {std::max(checked.first, net_channels.first), signal.first}, block);
+  spoil(pixels, {signal.last, std::min(checked.last, net_channels.last)}, block);
 }
 
 /// The first reason to refuse a fit, or what it was before.
@@ -227,18 +327,18 @@ void judge(const EdgeView& edge, std::size_t count, EdgeBlock& block) {
                                  : outside[p] != 0 ? code(PixelStatus::r_out_of_range)
                                                    : status;
     status = status == code(PixelStatus::non_positive_window) ? status : refused;
-    const float n = block.counts[p];
+    const float n = block.counts[p];  // finite only where all that is in it is
     const bool finite = block.spoiled[p] == block.spoiled[p] && n >= -kLargest && n <= kLargest;
     block.status[p] = finite ? status : code(PixelStatus::not_finite);
   }
 }
 
 void end_fit(const EdgeView& edge, const TileBlock& pixels, ChannelRange checked, ChannelRange net_channels, float* net,
-             EdgeBlock& block, EdgeFit* fits) {
+             EdgeBlock& block, EdgeFit* fits, const Ahead& ahead) {
   const std::size_t count = pixels.count;
-  chi_square(edge, pixels, block);
+  chi_square(edge, pixels, block, Prefetch({pixels, net_channels}));
   finish_curve(edge, count, block);
-  subtract(edge, pixels, checked, net_channels, net, block);
+  subtract(edge, pixels, checked, net_channels, net, block, ahead);
   judge(edge, count, block);
   for (std::size_t p = 0; p < count; ++p) {
     const float b = block.background[p];
@@ -286,8 +386,8 @@ void begin_fit(const EdgeView& edge, const TileBlock& pixels, EdgeBlock& block) 
 }
 
 void end_fit(const EdgeView& edge, const TileBlock& pixels, ChannelRange checked, ChannelRange net_channels, float* net,
-             EdgeBlock& block, EdgeFit* fits) {
-  HWY_DYNAMIC_DISPATCH(end_fit)(edge, pixels, checked, net_channels, net, block, fits);
+             EdgeBlock& block, EdgeFit* fits, const Ahead& ahead) {
+  HWY_DYNAMIC_DISPATCH(end_fit)(edge, pixels, checked, net_channels, net, block, fits, ahead);
 }
 
 }  // namespace elver

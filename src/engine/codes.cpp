@@ -86,10 +86,37 @@ CodeRow& add_row(CodeTable& table, const RowKey& key) {
   row.feature = key.feature;
   row.missing = key.missing_left ? 0 : 255;
   row.categorical = key.categories != nullptr;
-  row.keys = static_cast<std::uint32_t>(table.keys.size());
   table.starts.resize(table.starts.size() + core::kRankBuckets, 0);
   table.rows.push_back(row);
   return table.rows.back();
+}
+
+/// The columns of a row of ascending thresholds.
+void add_columns(CodeTable& table, CodeRow& row, std::span<const float> ends) {
+  constexpr std::size_t kGroups = RankColumn::kGroups;
+  row.columns = static_cast<std::uint32_t>(table.columns.size());
+  row.steps = static_cast<std::uint32_t>((ends.size() + kGroups - 1) / kGroups);
+  table.columns.resize(row.columns + 1 + row.steps);
+  RankColumn* const column = table.columns.data() + row.columns;
+  for (std::size_t place = 0; place < kGroups; ++place) {
+    const std::size_t group = (place & 1) << 3 | (place & 2) << 1 | (place & 4) >> 1 | (place & 8) >> 3;
+    column[0].before[place] = static_cast<std::int32_t>(group * row.steps);
+    for (std::size_t step = 0; step < row.steps; ++step) {
+      const std::size_t i = group * row.steps + step;
+      column[1 + step].threshold[place] = i < ends.size() ? ends[i] : std::numeric_limits<float>::quiet_NaN();
+    }
+  }
+}
+
+/// Where the intervals of a set of ascending categories begin and end: all below 2^24, so single precision is exact.
+std::vector<float> ends_of(const Categories& categories) {
+  std::vector<float> ends;
+  for (const std::int32_t category : categories) {
+    const auto begin = static_cast<float>(category);
+    if (ends.empty() || ends.back() < begin) ends.insert(ends.end(), 2, begin);
+    ends.back() = begin + 1.0f;
+  }
+  return ends;
 }
 
 /// A row for up to 254 ascending thresholds.
@@ -100,14 +127,10 @@ void add_thresholds(CodeTable& table, const RowKey& key, std::span<const float> 
   table.thresholds.insert(table.thresholds.end(), thresholds.begin(), thresholds.end());
   table.thresholds.push_back(std::numeric_limits<float>::quiet_NaN());
   // Finite and above 0 whatever the thresholds, so that no infinite value becomes NaN on its way to a bucket.
-  static constexpr float kLargest = std::numeric_limits<float>::max();
+  constexpr float kLargest = std::numeric_limits<float>::max(), kSpan = core::kRankBuckets - 1;
   row.low = std::clamp(thresholds.front(), -kLargest, kLargest);
   const float half_span = std::min(thresholds.back(), kLargest) / 2 - row.low / 2;
-  const auto scale_to = [half_span](float buckets) {
-    return half_span > 0 ? std::min(buckets / 2 / half_span, kLargest) : 1.0f;
-  };
-  row.scale = scale_to(static_cast<float>(core::kRankBuckets - 1));
-  row.key_scale = scale_to(65530.0f);
+  row.scale = half_span > 0 ? std::min(kSpan / 2 / half_span, kLargest) : 1.0f;
 
   std::uint8_t* const starts = table.starts.data() + table.starts.size() - core::kRankBuckets;
   std::uint32_t before = 0;
@@ -115,13 +138,7 @@ void add_thresholds(CodeTable& table, const RowKey& key, std::span<const float> 
     while (before < row.count && core::rank_bucket(thresholds[before], row.low, row.scale) < b) ++before;
     starts[b] = static_cast<std::uint8_t>(before);
   }
-  row.keys_differ = true;
-  for (const float t : thresholds) {
-    const std::uint16_t k = rank_key(t, row.low, row.key_scale);
-    if (table.keys.size() > row.keys && table.keys.back() == k) row.keys_differ = false;
-    table.keys.push_back(k);
-  }
-  table.keys.resize(row.keys + (thresholds.size() + 64) / 64 * 64, CodeTable::kNoKey);
+  add_columns(table, row, thresholds);
 }
 
 }  // namespace
@@ -152,6 +169,7 @@ CodeTable make_codes(std::span<const BoosterRounds> boosters, Missing missing,
       CodeRow& row = add_row(table, key);
       row.first = static_cast<std::uint32_t>(table.categories.size());
       row.count = static_cast<std::uint32_t>(key.categories->size());
+      add_columns(table, row, ends_of(*key.categories));
       table.categories.insert(table.categories.end(), key.categories->begin(), key.categories->end());
       for (auto use = first; use != last; ++use) {
         places[use->booster][use->node] = {static_cast<std::uint32_t>(table.rows.size() - 1), 1};

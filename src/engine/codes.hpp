@@ -29,36 +29,42 @@ enum class Missing : std::uint8_t { never, possible };
 /// nodes that send it right have rows of their own. A set of categories has a row that is 1 where its node goes right.
 struct CodeRow {
   std::uint32_t feature = 0;
-  std::uint32_t first = 0;   ///< of its thresholds (or categories) in CodeTable
-  std::uint32_t count = 0;   ///< of them, without the NaN behind; at most 254 thresholds
-  std::uint32_t keys = 0;    ///< first of its keys in CodeTable, 64 for each begun 64 thresholds
-  float low = 0, scale = 0;  ///< of core::rank_bucket
-  float key_scale = 0;       ///< of rank_key
-  std::uint8_t missing = 0;  ///< the code of NaN: 0 goes left at every node, 255 right
+  std::uint32_t first = 0;    ///< of its thresholds (or categories) in CodeTable
+  std::uint32_t count = 0;    ///< of them, without the NaN behind; at most 254 thresholds
+  std::uint32_t columns = 0;  ///< first of its RankColumns in CodeTable
+  std::uint32_t steps = 0;    ///< how many columns of thresholds it has, one behind the first
+  float low = 0, scale = 0;   ///< of core::rank_bucket
+  std::uint8_t missing = 0;   ///< the code of NaN: 0 goes left at every node, 255 right
   bool categorical = false;
-  bool keys_differ = false;  ///< no two thresholds share a key
+};
+
+/// A row's thresholds as vector registers look them up. Ascending they are cut into 16 groups of `steps`, with NaN
+/// behind the last, so that every comparison fails there; column j holds the j-th of each group. A group's place in a
+/// column is its number with its four bits reversed. So column 0 is a search tree of 16 groups, its first 8 places are
+/// one of 8 double groups, its first 4 one of 4: registers of 16, 8 and 4 lanes read the same memory. Before column 0
+/// stands how many thresholds lie before each group.
+///
+/// A set of categories is a set of intervals [a, b): with their ends for thresholds, a value is in the set where its
+/// rank is odd.
+struct alignas(64) RankColumn {
+  static constexpr std::size_t kGroups = 16;
+  union {
+    float threshold[kGroups];
+    std::int32_t before[kGroups];
+  };
 };
 
 /// What all rows need, as plain arrays that go to a device as they are.
 struct CodeTable {
   static constexpr std::uint32_t kMostThresholds = 254;
-  static constexpr std::uint16_t kNoKey = 0xFFFF;  ///< behind the last key
   std::size_t feature_count = 0;
   Missing missing = Missing::possible;
   std::vector<CodeRow> rows;             ///< ascending by feature
   std::vector<float> thresholds;         ///< of each row ascending, with a NaN behind them
   std::vector<std::uint8_t> starts;      ///< [row][core::kRankBuckets]
-  std::vector<std::uint16_t> keys;       ///< of each row: its thresholds' keys, filled up with kNoKey
+  std::vector<RankColumn> columns;       ///< of each row
   std::vector<std::int32_t> categories;  ///< of each categorical row ascending: those that go right
 };
-
-/// A threshold or value in 16 bits: 1 at `low`, less below it; never falls when x grows. At most 65534.
-inline std::uint16_t rank_key(float x, float low, float scale) {
-  float place = (x - low) * scale + 1.0f;
-  place = place > 0.0f ? place : 0.0f;
-  place = place < 65534.0f ? place : 65534.0f;
-  return static_cast<std::uint16_t>(place);
-}
 
 /// Where a node looks: a row, and the least code of that row that goes right.
 struct NodeCode {

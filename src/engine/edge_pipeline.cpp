@@ -8,6 +8,7 @@
 #include "elver/core/edge_fit.hpp"
 #include "elver/error.hpp"
 #include "engine/tiles.hpp"
+#include "features/grid_features.hpp"
 #include "types/stopwatch.hpp"
 
 namespace elver::engine {
@@ -32,33 +33,36 @@ void EdgePipeline::extract(const TileView& tile, std::size_t first, std::size_t 
   out.features.resize(feature_count_ * kBlock);
   out.fits.resize(edges_.size() * kBlock);
   out.status.assign(kBlock, PixelStatus::ok);
-  bool usable[kBlock];
   float* features = out.features.data();
+  alignas(64) std::int32_t absent[kBlock], lost[kBlock]{};
   for (std::size_t e = 0; e < edges_.size(); ++e) {
     Stopwatch watch;
     const EdgePlan& edge = edges_[e];
     EdgeFit* const fits = out.fits.data() + e * kBlock;
     out.net.resize(std::max(out.net.size(), edge.net.size() * kBlock));
-    edge.fitter.fit(tile, first, count, edge.net, edge.net, out.net.data(), fits);
+    // The next edge's fit window, or the first edge's of the next block.
+    const bool last = e + 1 == edges_.size();
+    const std::size_t next = last ? first + count : first;
+    const Ahead ahead{{tile, next, std::min(kBlock, tile.pixels - next)},
+                      edges_[last ? 0 : e + 1].fitter.fit_channels()};
+    edge.fitter.fit(tile, first, count, edge.net, edge.net, out.net.data(), fits, ahead);
     out.background_seconds += watch.lap();
-    edge.featuriser.features_by_point(out.net.data(), edge.net.first, features, usable);
-    const std::vector<float>& line = edge.featuriser.absent();
+    for (std::size_t p = 0; p < count; ++p) absent[p] = core::edge_absent(fits[p]) ? 1 : 0;
+    std::fill(absent + count, absent + kBlock, 1);
+    edge.featuriser.features_by_point(out.net.data(), edge.net.first, features, absent);
     for (std::size_t p = 0; p < count; ++p) {
-      if (fits[p].status == PixelStatus::ok && (!usable[p] || core::edge_absent(fits[p]))) {
-        fits[p].status = PixelStatus::edge_absent;
-        for (std::size_t i = 0; i < line.size(); ++i) features[i * kBlock + p] = line[i];
-      }
+      if (fits[p].status == PixelStatus::ok && absent[p] != 0) fits[p].status = PixelStatus::edge_absent;
       out.status[p] = core::worse(out.status[p], fits[p].status);
     }
-    features += line.size() * kBlock;
+    features += edge.featuriser.count() * kBlock;
     out.features_seconds += watch.lap();
   }
+  bool any = false;
   for (std::size_t p = 0; p < count; ++p) {
-    if (!failed(out.status[p])) continue;
-    for (std::size_t f = 0; f < feature_count_; ++f) {
-      out.features[f * kBlock + p] = std::numeric_limits<float>::quiet_NaN();
-    }
+    lost[p] = failed(out.status[p]) ? 1 : 0;
+    any = any || lost[p] != 0;
   }
+  if (any) overwrite(feature_count_, lost, std::numeric_limits<float>::quiet_NaN(), out.features.data());
 }
 
 }  // namespace elver::engine

@@ -10,123 +10,88 @@
 HWY_BEFORE_NAMESPACE();
 namespace elver::engine::HWY_NAMESPACE {
 
-/// One value after the other.
-inline void rank_row_plainly(const CodeTable& table, std::size_t row, const float* x, std::uint8_t* codes) {
-  for (std::size_t p = 0; p < kForestBlock; ++p) codes[p] = code_of(table, row, x[p]);
-}
+namespace hn = hwy::HWY_NAMESPACE;
 
-#if HWY_ARCH_X86_64 && HWY_TARGET <= HWY_AVX3
-
-/// Binary search among 16-bit keys that stay in registers, 32 pixels at a time; where a pixel's key is that of a
-/// threshold, the threshold itself decides. kTables: of 64 keys each.
-template <int kTables>
-struct KeySearch {
-  __m512i keys[2 * kTables];
-  __m512i ends[kTables];  // the last key of each table but the last
-
-  explicit KeySearch(const std::uint16_t* from) {
-    for (int i = 0; i < 2 * kTables; ++i) keys[i] = _mm512_loadu_si512(from + 32 * i);
-    for (int i = 0; i + 1 < kTables; ++i) ends[i] = _mm512_set1_epi16(static_cast<short>(from[64 * i + 63]));
-  }
-  __m512i at(__m512i place, const __mmask32* beyond) const {
-    __m512i key = _mm512_permutex2var_epi16(keys[0], place, keys[1]);
-    for (int i = 1; i < kTables; ++i) {
-      const __m512i other = _mm512_permutex2var_epi16(keys[2 * i], place, keys[2 * i + 1]);
-      key = _mm512_mask_mov_epi16(key, beyond[i - 1], other);
-    }
-    return key;
-  }
-  /// How many keys are <= each of `wanted`; in `equal` where the last of them is the wanted one.
-  __m512i ranks(__m512i wanted, __mmask32& equal) const {
-    __mmask32 beyond[kTables];
-    for (int i = 0; i + 1 < kTables; ++i) beyond[i] = _mm512_cmple_epu16_mask(ends[i], wanted);
-    __m512i rank = _mm512_setzero_si512();
-    for (int step = 32; step > 0; step /= 2) {
-      const __m512i place = _mm512_add_epi16(rank, _mm512_set1_epi16(static_cast<short>(step - 1)));
-      const __mmask32 reached = _mm512_cmple_epu16_mask(at(place, beyond), wanted);
-      rank = _mm512_mask_add_epi16(rank, reached, rank, _mm512_set1_epi16(static_cast<short>(step)));
-    }
-    for (int i = 0; i + 1 < kTables; ++i) {
-      rank = _mm512_mask_add_epi16(rank, beyond[i], rank, _mm512_set1_epi16(64));
-    }
-    const __m512i last = _mm512_sub_epi16(rank, _mm512_set1_epi16(1));
-    for (int i = 0; i + 1 < kTables; ++i) {
-      beyond[i] = _mm512_cmpge_epu16_mask(last, _mm512_set1_epi16(static_cast<short>(64 * (i + 1))));
-    }
-    equal = _mm512_cmpeq_epi16_mask(at(last, beyond), wanted);
-    return rank;
-  }
-};
-
-/// The keys of 16 values as 32-bit integers; rank_key in every lane.
-inline __m512i keys_of(__m512 x, __m512 low, __m512 scale) {
-  __m512 place = _mm512_add_ps(_mm512_mul_ps(_mm512_sub_ps(x, low), scale), _mm512_set1_ps(1.0f));
-  place = _mm512_min_ps(_mm512_max_ps(place, _mm512_setzero_ps()), _mm512_set1_ps(65534.0f));
-  return _mm512_cvttps_epi32(place);
-}
-
-/// Ranks of 16 of the 32 pixels whose key is a threshold's: one less where the value lies below the threshold.
-inline __m512i settled(const float* thresholds, __m512 x, __m512i rank, __mmask16 equal) {
-  const __m512i last = _mm512_sub_epi32(rank, _mm512_set1_epi32(1));
-  const __m512 threshold = _mm512_mask_i32gather_ps(_mm512_setzero_ps(), equal, last, thresholds, 4);
-  return _mm512_mask_mov_epi32(rank, _mm512_mask_cmp_ps_mask(equal, x, threshold, _CMP_LT_OQ), last);
-}
-
-template <int kTables>
-void rank_row_by_keys(const CodeTable& table, std::size_t row, const float* x, std::uint8_t* codes) {
-  const CodeRow& r = table.rows[row];
-  const float* const thresholds = table.thresholds.data() + r.first;
-  const KeySearch<kTables> search(table.keys.data() + r.keys);
-  const __m512 low = _mm512_set1_ps(r.low), scale = _mm512_set1_ps(r.key_scale);
-  alignas(64) static constexpr std::uint16_t kEven[32] = {0,  2,  4,  6,  8,  10, 12, 14, 16, 18, 20,
-                                                          22, 24, 26, 28, 30, 32, 34, 36, 38, 40, 42,
-                                                          44, 46, 48, 50, 52, 54, 56, 58, 60, 62};
-  const __m512i even = _mm512_load_si512(kEven);
-  for (std::size_t p = 0; p < kForestBlock; p += 32) {
-    const __m512 x0 = _mm512_loadu_ps(x + p), x1 = _mm512_loadu_ps(x + p + 16);
-    const __m512i wanted = _mm512_permutex2var_epi16(keys_of(x0, low, scale), even, keys_of(x1, low, scale));
-    __mmask32 equal = 0;
-    __m512i rank = search.ranks(wanted, equal);
-    if (HWY_UNLIKELY(equal != 0)) {
-      if (!r.keys_differ) {
-        for (std::size_t i = p; i < p + 32; ++i) codes[i] = code_of(table, row, x[i]);
-        continue;
-      }
-      const __m512i rank0 =
-          settled(thresholds, x0, _mm512_cvtepu16_epi32(_mm512_castsi512_si256(rank)), static_cast<__mmask16>(equal));
-      const __m512i rank1 = settled(thresholds, x1, _mm512_cvtepu16_epi32(_mm512_extracti64x4_epi64(rank, 1)),
-                                    static_cast<__mmask16>(equal >> 16));
-      rank = _mm512_permutex2var_epi16(rank0, even, rank1);
-    }
-    __m256i bytes = _mm512_cvtepi16_epi8(rank);
-    if (table.missing == Missing::possible) {
-      const __mmask32 nan = static_cast<__mmask32>(_mm512_cmp_ps_mask(x0, x0, _CMP_UNORD_Q)) |
-                            static_cast<__mmask32>(_mm512_cmp_ps_mask(x1, x1, _CMP_UNORD_Q)) << 16;
-      bytes = _mm256_mask_mov_epi8(bytes, nan, _mm256_set1_epi8(static_cast<char>(r.missing)));
-    }
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(codes + p), bytes);
-  }
-}
+#if HWY_TARGET == HWY_SCALAR
 
 inline void rank_row(const CodeTable& table, std::size_t row, const float* x, std::uint8_t* codes) {
-  const CodeRow& r = table.rows[row];
-  if (r.categorical) return rank_row_plainly(table, row, x, codes);
-  switch ((r.count + 64) / 64) {
-    case 1:
-      return rank_row_by_keys<1>(table, row, x, codes);
-    case 2:
-      return rank_row_by_keys<2>(table, row, x, codes);
-    case 3:
-      return rank_row_by_keys<3>(table, row, x, codes);
-    default:
-      return rank_row_by_keys<4>(table, row, x, codes);
-  }
+  for (std::size_t p = 0; p < kForestBlock; ++p) codes[p] = code_of(table, row, x[p]);
 }
 
 #else
 
-inline void rank_row(const CodeTable& table, std::size_t row, const float* x, std::uint8_t* codes) {
-  rank_row_plainly(table, row, x, codes);
+using Values = hn::CappedTag<float, RankColumn::kGroups>;
+using Ranks = hn::RebindToSigned<Values>;
+using Value = hn::Vec<Values>;
+using Rank = hn::Vec<Ranks>;
+
+/// One more where the threshold is <= x.
+inline Rank counted(Rank rank, Value threshold, Value x) {
+  const Ranks d;
+  const auto reached = hn::RebindMask(d, hn::Le(threshold, x));
+#if HWY_TARGET <= HWY_AVX3
+  return hn::IfThenElse(reached, hn::Add(rank, hn::Set(d, 1)), rank);
+#else
+  return hn::Sub(rank, hn::VecFromMask(d, reached));
+#endif
+}
+
+/// Ranks of kVectors registers of pixels among the thresholds themselves, so no value needs a second look: down the
+/// search tree that column 0 is, to the group of as many as a register has lanes, then past each threshold of the
+/// group.
+template <std::size_t kVectors>
+HWY_INLINE void rank_values(const RankColumn* column, std::size_t steps, const Value* x, Rank* rank) {
+  const Values d;
+  const Ranks di;
+  const std::size_t lanes = hn::Lanes(d);
+  const float* const thresholds = column[1].threshold;
+  const Value roots = hn::Load(d, thresholds);
+  Rank group[kVectors];
+  const Value middle = hn::Set(d, thresholds[1]);
+  for (std::size_t i = 0; i < kVectors; ++i) {
+    group[i] = hn::IfThenElseZero(hn::RebindMask(di, hn::Le(middle, x[i])), hn::Set(di, 1));
+  }
+  for (std::size_t bit = 2; bit < lanes; bit *= 2) {
+    for (std::size_t i = 0; i < kVectors; ++i) {
+      const Rank right = hn::Add(group[i], hn::Set(di, static_cast<std::int32_t>(bit)));
+      const Value root = hn::TableLookupLanes(roots, hn::IndicesFromVec(d, right));
+      group[i] = hn::IfThenElse(hn::RebindMask(di, hn::Le(root, x[i])), right, group[i]);
+    }
+  }
+  const Rank before = hn::Load(di, column[0].before);
+  using Indices = decltype(hn::IndicesFromVec(d, group[0]));
+  Indices at[kVectors] = {hn::IndicesFromVec(d, group[0]), hn::IndicesFromVec(d, group[1]),
+                          hn::IndicesFromVec(d, group[2]), hn::IndicesFromVec(d, group[3])};
+  for (std::size_t i = 0; i < kVectors; ++i) {
+    rank[i] = hn::TableLookupLanes(before, hn::IndicesFromVec(di, group[i]));
+  }
+  const float* const end = thresholds + steps * RankColumn::kGroups;
+  for (const float* t = thresholds; t != end; t += lanes) {
+    const Value some = hn::Load(d, t);
+    for (std::size_t i = 0; i < kVectors; ++i) rank[i] = counted(rank[i], hn::TableLookupLanes(some, at[i]), x[i]);
+  }
+}
+
+inline void rank_row(const CodeTable& table, std::size_t row, const float* values, std::uint8_t* codes) {
+  constexpr std::size_t kVectors = 4;
+  const Values d;
+  const Ranks di;
+  const hn::Rebind<std::uint8_t, Values> d8;
+  const CodeRow& r = table.rows[row];
+  const std::size_t lanes = hn::Lanes(d);
+  for (std::size_t p = 0; p < kForestBlock; p += kVectors * lanes) {
+    Value x[kVectors];
+    Rank rank[kVectors];
+    for (std::size_t i = 0; i < kVectors; ++i) x[i] = hn::LoadU(d, values + p + i * lanes);
+    rank_values<kVectors>(table.columns.data() + r.columns, r.steps, x, rank);
+    for (std::size_t i = 0; i < kVectors; ++i) {
+      if (r.categorical) rank[i] = hn::And(rank[i], hn::Set(di, 1));
+      if (table.missing == Missing::possible) {
+        rank[i] = hn::IfThenElse(hn::RebindMask(di, hn::IsNaN(x[i])), hn::Set(di, r.missing), rank[i]);
+      }
+      hn::StoreU(hn::DemoteTo(d8, rank[i]), d8, codes + p + i * lanes);
+    }
+  }
 }
 
 #endif

@@ -11,7 +11,6 @@
 namespace elver {
 namespace {
 
-constexpr double kAbsentLine = 0.1;
 constexpr double kOnChannel = 1e-6;  // of a channel: closer than this, a point is the channel itself
 /// Channels of the axis, in steps between the grid's points. The finest structure that the points hold has a period of
 /// two steps, and a channel wider than that has averaged it away: the features would be those of a blurred edge, which
@@ -56,24 +55,21 @@ Featuriser::Featuriser(const Edge& edge, const EnergyAxis& axis, const FeatureRu
   for (const double value : line) absent_.push_back(static_cast<float>(sums.divisor > 0 ? value / sums.divisor : 0.0));
 }
 
-void Featuriser::features_by_point(const float* net, std::size_t first_channel, float* out, bool* usable) const {
+void Featuriser::features_by_point(const float* net, std::size_t first_channel, float* out,
+                                   std::int32_t (&absent)[kBlock]) const {
   alignas(64) Lane divisor;
-  const GridView grid{channel_.data(), weight_.data(), channel_.size(), first_channel};
-  grid_features(grid, rule_, net, out, divisor);
-  for (std::size_t p = 0; p < kBlock; ++p) {
-    usable[p] = divisor[p] > 0 && std::isfinite(divisor[p]);
-    if (usable[p]) continue;
-    for (std::size_t i = 0; i < absent_.size(); ++i) out[i * kBlock + p] = absent_[i];
-  }
+  sum_grid({channel_.data(), weight_.data(), channel_.size(), first_channel}, rule_, net, out, divisor);
+  for (std::size_t p = 0; p < kBlock; ++p) absent[p] |= divisor[p] > 0 && std::isfinite(divisor[p]) ? 0 : 1;
+  divide_grid(channel_.size(), divisor, absent, absent_.data(), out);
 }
 
 void Featuriser::features(const float* net, std::size_t first_channel, std::size_t count, float* out,
                           std::size_t stride, bool* usable) const {
   std::vector<float> values(channel_.size() * kBlock);
-  bool all[kBlock];
-  features_by_point(net, first_channel, values.data(), all);
+  std::int32_t absent[kBlock]{};
+  features_by_point(net, first_channel, values.data(), absent);
   for (std::size_t p = 0; p < count; ++p) {
-    usable[p] = all[p];
+    usable[p] = absent[p] == 0;
     for (std::size_t i = 0; i < channel_.size(); ++i) out[p * stride + i] = values[i * kBlock + p];
   }
 }

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "background/edge_fitter.hpp"
@@ -7,6 +8,9 @@
 #include "elver/model.hpp"
 
 namespace elver {
+
+/// The constant line that stands for an edge that is not there.
+inline constexpr double kAbsentLine = 0.1;
 
 /// An edge's grid resolved against an energy axis, and its feature rule: from counts to features.
 class Featuriser {
@@ -23,8 +27,9 @@ class Featuriser {
   /// finite: there the features are those of an absent edge.
   void features(const float* net, std::size_t first_channel, std::size_t count, float* out, std::size_t stride,
                 bool* usable) const;
-  /// The same by feature: point i of pixel p goes to out[i * kBlock + p].
-  void features_by_point(const float* net, std::size_t first_channel, float* out, bool* usable) const;
+  /// The same by feature: point i of pixel p goes to out[i * kBlock + p]. `absent` says where the edge is absent
+  /// anyway, and then (not 0) where its features are those of an absent edge.
+  void features_by_point(const float* net, std::size_t first_channel, float* out, std::int32_t (&absent)[kBlock]) const;
   /// What stands for an edge that is not there: the features of the constant line 0.1.
   const std::vector<float>& absent() const { return absent_; }
   /// Each point's left neighbour, and the weight of the right one.

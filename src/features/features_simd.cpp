@@ -33,7 +33,7 @@ void sum_points(const GridView& grid, Rule rule, const float* net, float* __rest
   }
 }
 
-void grid_features(const GridView& grid, const FeatureRule& rule, const float* net, float* out, Lane& divisor) {
+void sum_grid(const GridView& grid, const FeatureRule& rule, const float* net, float* out, Lane& divisor) {
   const auto is = [&rule](Divisor divide_by, bool clip) {
     return rule.kind == FeatureKind::cdf && rule.sum == CdfSum::inclusive && rule.divide_by == divide_by &&
            rule.clip_negative == clip;
@@ -63,8 +63,24 @@ void grid_features(const GridView& grid, const FeatureRule& rule, const float* n
     sum_points(
         grid, [rule] { return rule; }, net, out, divisor);
   }
-  for (std::size_t i = 0; i < grid.count; ++i) {
-    for (std::size_t p = 0; p < kBlock; ++p) out[i * kBlock + p] /= divisor[p];
+}
+
+void divide_grid(std::size_t points, const Lane& divisor, const std::int32_t (&absent)[kBlock], const float* line,
+                 float* out) {
+  for (std::size_t i = 0; i < points; ++i) {
+    float* __restrict at = out + i * kBlock;
+    const float instead = line[i];
+    for (std::size_t p = 0; p < kBlock; ++p) {
+      const float feature = at[p] / divisor[p];
+      at[p] = absent[p] != 0 ? instead : feature;
+    }
+  }
+}
+
+void overwrite(std::size_t points, const std::int32_t (&where)[kBlock], float value, float* out) {
+  for (std::size_t i = 0; i < points; ++i) {
+    float* __restrict at = out + i * kBlock;
+    for (std::size_t p = 0; p < kBlock; ++p) at[p] = where[p] != 0 ? value : at[p];
   }
 }
 
@@ -74,10 +90,21 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace elver {
 
-HWY_EXPORT(grid_features);
+HWY_EXPORT(sum_grid);
+HWY_EXPORT(divide_grid);
+HWY_EXPORT(overwrite);
 
-void grid_features(const GridView& grid, const FeatureRule& rule, const float* net, float* out, Lane& divisor) {
-  HWY_DYNAMIC_DISPATCH(grid_features)(grid, rule, net, out, divisor);
+void sum_grid(const GridView& grid, const FeatureRule& rule, const float* net, float* out, Lane& divisor) {
+  HWY_DYNAMIC_DISPATCH(sum_grid)(grid, rule, net, out, divisor);
+}
+
+void divide_grid(std::size_t points, const Lane& divisor, const std::int32_t (&absent)[kBlock], const float* line,
+                 float* out) {
+  HWY_DYNAMIC_DISPATCH(divide_grid)(points, divisor, absent, line, out);
+}
+
+void overwrite(std::size_t points, const std::int32_t (&where)[kBlock], float value, float* out) {
+  HWY_DYNAMIC_DISPATCH(overwrite)(points, where, value, out);
 }
 
 }  // namespace elver

@@ -14,8 +14,14 @@ struct GridView {
   std::size_t first_channel = 0;  ///< where the net counts begin
 };
 
-/// Features of kBlock pixels, [point][kBlock], from net counts, [channel][kBlock], by the rule, and what they were
-/// divided by. Where that is 0 or no number, so are they. Compiled for every kind of vector register.
-void grid_features(const GridView& grid, const FeatureRule& rule, const float* net, float* out, Lane& divisor);
+/// Sums over the points of kBlock pixels by the rule, [point][kBlock], from net counts, [channel][kBlock], and what
+/// they are to be divided by.
+void sum_grid(const GridView& grid, const FeatureRule& rule, const float* net, float* out, Lane& divisor);
+/// Divides the sums; of pixels where `absent` is not 0 they become `line`.
+void divide_grid(std::size_t points, const Lane& divisor, const std::int32_t (&absent)[kBlock], const float* line,
+                 float* out);
+/// `value` at all points of the pixels where `where` is not 0.
+void overwrite(std::size_t points, const std::int32_t (&where)[kBlock], float value, float* out);
+// All are compiled for every kind of vector register.
 
 }  // namespace elver

@@ -6,9 +6,11 @@
 #include <mutex>
 #include <random>
 
+#include "elver/core/features.hpp"
 #include "elver/dataset.hpp"
 #include "elver/engine.hpp"
 #include "elver/error.hpp"
+#include "features/features.hpp"
 #include "library/instrument.hpp"
 #include "train/random.hpp"
 #include "types/arena.hpp"
@@ -50,6 +52,20 @@ EnergyAxis draw_axis(const Model& model, std::uint64_t seed, std::size_t i) {
   }
   axis.size = static_cast<std::size_t>((stop - axis.offset_ev) / axis.dispersion_ev);
   return axis;
+}
+
+/// What an absent edge is fed with, the paper's way: features of the line 0.1 with Poisson noise of this relative size.
+void noisy_absent_line(const FeatureRule& rule, double relative_noise, std::span<float> out, std::mt19937_64& random) {
+  const double counts = 1 / (relative_noise * relative_noise);
+  std::poisson_distribution<std::int64_t> count(counts);
+  core::Accumulator<double> sums;
+  std::vector<double> line;
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const double value = kAbsentLine * static_cast<double>(count(random)) / counts;
+    line.push_back(core::accumulate(sums, value, rule, i == 0));
+  }
+  for (std::size_t i = 0; i < out.size(); ++i)
+    out[i] = static_cast<float>(sums.divisor > 0 ? line[i] / sums.divisor : 0.0);
 }
 
 }  // namespace
@@ -138,8 +154,17 @@ std::vector<float> simulate_features(const Model& skeleton, const Library& libra
     for (std::size_t p = 0; p < rows.size(); ++p) {
       std::copy_n(features.features.begin() + static_cast<std::ptrdiff_t>(p * width), width,
                   out.begin() + static_cast<std::ptrdiff_t>(rows[p] * width));
-      for (std::size_t e = 0; snr != nullptr && e < edges; ++e)
-        (*snr)[rows[p] * edges + e] = features.fits[e * rows.size() + p].snr;
+      std::size_t first = rows[p] * width;
+      for (std::size_t e = 0; e < edges; ++e) {
+        const EdgeFit& fit = features.fits[e * rows.size() + p];
+        if (snr != nullptr) (*snr)[rows[p] * edges + e] = fit.snr;
+        const std::size_t points = skeleton.edges[e].grid.count;
+        if (exposure.absent_noise > 0 && fit.status == PixelStatus::edge_absent && !std::isnan(out[first])) {
+          std::mt19937_64 random = random_stream(seed, 4 + static_cast<std::uint32_t>(e), rows[p]);
+          noisy_absent_line(skeleton.features, exposure.absent_noise, std::span(out).subspan(first, points), random);
+        }
+        first += points;
+      }
     }
     if (context.progress != nullptr) {
       const std::lock_guard lock(progress);

@@ -13,24 +13,29 @@ namespace elver::core {
 ELVER_HD inline std::int32_t bits_of(float x) { return __builtin_bit_cast(std::int32_t, x); }
 ELVER_HD inline float float_of(std::int32_t bits) { return __builtin_bit_cast(float, bits); }
 
-/// 2^x within 1.5 ulp for |x| <= 126. Beyond, it saturates at 2^-126 and 2^127.49 and stays finite; NaN stays NaN.
-ELVER_HD inline float exp2(float x) {
-  x = x < -126.0f ? -126.0f : x;
-  x = x > 127.49f ? 127.49f : x;
+/// exp2 of |x| <= 126, and of NaN, which stays NaN. T: a number or, for `Bits` likewise, a compiler's vector of them;
+/// it must become part of its caller, who knows the registers.
+template <class Bits, class T>
+ELVER_HD __attribute__((always_inline)) inline T exp2_within(T x) {
   constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, held in the low bits
-  const float shifted = x + kRound;
-  const float f = x - (shifted - kRound);  // in [-0.5, 0.5], exact
+  const T shifted = x + kRound;
+  const T f = x - (shifted - kRound);  // in [-0.5, 0.5], exact
   // Minimax for the relative error (2e-9) on [-0.5, 0.5], constant term 1.
-  float p = 0x1.41fbbcp-13f;
-  p = p * f + 0x1.5f3e52p-10f;
+  T p = f * 0x1.41fbbcp-13f + 0x1.5f3e52p-10f;
   p = p * f + 0x1.3b2d4cp-7f;
   p = p * f + 0x1.c6aee8p-5f;
   p = p * f + 0x1.ebfbdcp-3f;
   p = p * f + 0x1.62e430p-1f;
   p = p * f + 1.0f;
   // The integer in the low bits becomes the exponent; unsigned, so that shifting out what is above is well defined.
-  const std::uint32_t exponent = static_cast<std::uint32_t>(bits_of(shifted)) << 23;
-  return float_of(static_cast<std::int32_t>(static_cast<std::uint32_t>(bits_of(p)) + exponent));
+  return __builtin_bit_cast(T, __builtin_bit_cast(Bits, p) + (__builtin_bit_cast(Bits, shifted) << 23));
+}
+
+/// 2^x within 1.5 ulp for |x| <= 126. Beyond, it saturates at 2^-126 and 2^127.49 and stays finite; NaN stays NaN.
+ELVER_HD inline float exp2(float x) {
+  x = x < -126.0f ? -126.0f : x;
+  x = x > 127.49f ? 127.49f : x;
+  return exp2_within<std::uint32_t>(x);
 }
 
 /// log2(x) within 2 ulp for normal x > 0 (away from x = 1, where the error is below 1e-7 absolute). Not for x <= 0.
