@@ -66,12 +66,13 @@ class Bar : public Progress {
 }  // namespace
 
 CLI::Option_group* add_file(CLI::App& command, InputOptions& options) {
-  command.add_option("FILE", options.file, "Spectrum image: Gatan DM3 or DM4, HyperSpy .hspy, EMSA .msa, NumPy .npy")->required();
+  command.add_option("FILE", options.file, "Spectrum image, in any format that `elver formats` lists")->required();
   CLI::Option_group* group = command.add_option_group("Reading and energy axis");
   group->add_option("--dataset", options.open.dataset, "Which image of the file, by id or title (see: elver info FILE)");
   group->add_option("--energy-axis", options.open.energy_axis, "Which axis is the energy, by name or number in C order");
   group->add_option("--offset-ev", options.open.offset_ev, "Energy of channel 0 (eV), in place of the file's");
   group->add_option("--dispersion-ev", options.open.dispersion_ev, "Energy per channel (eV), in place of the file's");
+  group->add_flag("--follow-links", options.open.follow_links, "Let an HDF5 file take values from other files that it names");
   return group;
 }
 
@@ -130,6 +131,11 @@ void add_mask(CLI::App& command, MaskOptions& options) {
   CLI::Option_group* group = command.add_option_group("Mask");
   group->add_option("--mask-counts", options.minimum_counts, "Leave out pixels with fewer counts than this, summed over all channels");
   group->add_flag("--mask-vacuum", options.automatic, "Leave out vacuum, found by the gap in the pixels' total counts");
+}
+
+void add_format(CLI::App& command, std::vector<std::string>& formats) {
+  command.add_option("--format", formats, "hspy (HyperSpy), nexus, tiff (a file a map, for Fiji and DigitalMicrograph), csv (a line a pixel); several: hspy,tiff (default: hspy)")
+      ->delimiter(',');
 }
 
 void add_run(CLI::App& command, RunOptions& options) {

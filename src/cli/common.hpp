@@ -42,6 +42,9 @@ std::unique_ptr<Image> open_input(const InputOptions& options, const RunContext&
 /// --mask-counts, --mask-vacuum.
 void add_mask(CLI::App& command, MaskOptions& options);
 
+/// --format: the formats of the maps (map_formats).
+void add_format(CLI::App& command, std::vector<std::string>& formats);
+
 /// --threads, --memory, --quiet, --json: on every command that computes.
 struct RunOptions {
   unsigned threads = 0;

@@ -76,26 +76,17 @@ std::unique_ptr<Image> make_image(const Bytes& bytes, const std::filesystem::pat
   return std::make_unique<StridedImage>(std::move(info), std::move(layout));
 }
 
-File open(const std::filesystem::path& path, const OpenOptions& options) {
-  return read_swift(map_file(path), path, options);
+File read(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options) {
+  File file{path, "ndata1", {}};
+  file.images.push_back(make_image(bytes, path, options));
+  return file;
 }
 
 }  // namespace
 
 const Reader swift_reader{{"ndata1", "Nion Swift", ".ndata1", "one data item; axes, units; beam energy, exposure"},
                           recognises,
-                          open};
-
-File read_swift(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options) {
-  try {
-    File file{path, "ndata1", {}};
-    file.images.push_back(make_image(bytes, path, options));
-    return file;
-  } catch (const Error&) {
-    throw;
-  } catch (const std::runtime_error& error) {
-    throw Error(ErrorKind::input, "cannot read " + path.string(), error.what(), "Export it from Nion Swift again");
-  }
-}
+                          read,
+                          "Export it from Nion Swift again"};
 
 }  // namespace elver

@@ -11,6 +11,8 @@ namespace elver {
 namespace {
 
 constexpr std::uint64_t kRuns = 64, kRun = 32;  ///< pixels looked at: so many runs of so many
+/// Of a large image whose channels lie apart fewer and longer ones: each channel of each run is a place of its own on disk.
+constexpr std::uint64_t kFewRuns = 4, kLongRun = 512, kLarge = 1 << 18;
 constexpr std::size_t kBlock = 16;              ///< channels over which a spectrum is taken to be alike
 constexpr std::size_t kBins = 16;               ///< of the regression
 constexpr double kShapesDiffer = 0.1;           ///< spectra of one image differ in their features by so much
@@ -30,12 +32,15 @@ Sample take_sample(const Image& image, const RunContext& context) {
   Sample out;
   out.channels = image.channels();
   out.mean.assign(out.channels, 0.0);
-  const std::uint64_t total = image.pixels(), runs = std::min(kRuns, (total + kRun - 1) / kRun);
+  const std::uint64_t total = image.pixels();
+  const bool apart = image.channels_first() && total >= kLarge;
+  const std::uint64_t run = apart ? kLongRun : kRun;
+  const std::uint64_t runs = std::min(apart ? kFewRuns : kRuns, (total + run - 1) / run);
   std::vector<float> tile;
   for (std::uint64_t r = 0; r < runs; ++r) {
     context.check_interrupt();
-    const std::uint64_t first = std::min(r * (total / runs), total - std::min(total, kRun));
-    const std::uint64_t count = std::min({kRun, total - first, r + 1 < runs ? total / runs : kRun});
+    const std::uint64_t first = std::min(r * (total / runs), total - std::min(total, run));
+    const std::uint64_t count = std::min({run, total - first, r + 1 < runs ? total / runs : run});
     tile.resize(count * out.channels);
     image.read_tile({first, first + count}, {0, out.channels}, tile);
     for (std::uint64_t p = 0; p < count; ++p) {

@@ -33,7 +33,8 @@ class Canvas {
   void disc(double x, double y, double radius, Colour inside, Colour rim);
   /// Pixels as they are, row by row: no smoothing.
   void pixels(int x, int y, int width, int height, const std::vector<Colour>& colours);
-  /// Throws Error{output}.
+  /// Throw Error{output}. The same drawing as pixels and as shapes (text becomes outlines).
+  void save_svg(const std::filesystem::path& path, double margin);
   void save_png(const std::filesystem::path& path, double margin);
 
  private:

@@ -83,7 +83,7 @@ Json options_json(const Model& model, const RunRecord& record) {
           {"mask_vacuum", record.mask.automatic},
           {"memory_bytes", record.memory_bytes > 0 ? Json(record.memory_bytes) : Json()},
           {"keep_edges", record.keep_edges},
-          {"csv", record.csv},
+          {"format", record.formats},
           {"pictures", record.pictures == Pictures::all     ? "all"
                        : record.pictures == Pictures::tasks ? "tasks"
                                                             : "none"}};
