@@ -15,7 +15,7 @@
 #include "library_fixture.hpp"
 #include "support.hpp"
 #include "train/views.hpp"
-#include "train/xgboost_api.hpp"
+#include "forest/xgboost_api.hpp"
 
 namespace elver {
 namespace {
