@@ -29,6 +29,7 @@ struct Cut {
   std::uint64_t pixels = 1;        ///< in all
   std::uint64_t inner_pixels = 1;  ///< for one step on the split axis
   std::uint64_t pixel_bytes = 1;
+  std::uint64_t chunk_bytes() const { return chunk[split] * inner_pixels * pixel_bytes; }
   bool whole_chunks() const { return pixels > 1 && chunk.back() == dims.back(); }
 };
 
@@ -75,6 +76,15 @@ struct HspyWriter::Impl {
   Partial partial;
   hdf5::Handle file;  // closed before the hidden file is removed
   std::set<std::string> names;
+  /// Maps that wait for others, so that all their chunks are packed side by side.
+  struct Waiting {
+    SignalHeader header;
+    Cut cut;
+    std::vector<std::byte> values;
+  };
+  std::vector<Waiting> waiting;
+  std::uint64_t waiting_bytes = 0;
+  RunContext waiting_context;  ///< of the last of them
 
   explicit Impl(const fs::path& to) : path(to), partial{hidden(to)} {
     if (path.filename().empty() || fs::is_directory(path)) refuse("it is a folder", "Name a file");
@@ -121,6 +131,49 @@ struct HspyWriter::Impl {
     return name;
   }
 
+  void add_map(const SignalHeader& header, std::span<const std::byte> values, const RunContext& context) {
+    check_writable(header);
+    if (!file) refuse("it is complete already", "Open another file");
+    waiting_context = context;
+    waiting_context.progress = nullptr;
+    const Cut cut = make_cut(header);
+    if (values.size() > kBlockBytes || cut.split != 0 || !cut.whole_chunks()) {
+      write_waiting();
+      const std::uint64_t pixel_bytes = cut.pixel_bytes;
+      return add(header, waiting_context, [&](PixelRange range) { return values.data() + range.first * pixel_bytes; });
+    }
+    waiting.push_back({header, cut, {values.begin(), values.end()}});
+    waiting_bytes += values.size();
+    if (waiting_bytes >= kBlockBytes) write_waiting();
+  }
+
+  void write_waiting() {
+    struct Part {
+      std::size_t map, chunk;
+    };
+    std::vector<Part> parts;
+    std::vector<std::vector<PackedChunk>> chunks(waiting.size());
+    for (std::size_t m = 0; m < waiting.size(); ++m) {
+      const std::size_t bytes = waiting[m].cut.chunk_bytes();
+      chunks[m].resize((waiting[m].values.size() + bytes - 1) / bytes);
+      for (std::size_t i = 0; i < chunks[m].size(); ++i) parts.push_back({m, i});
+    }
+    in_arena(waiting_context, [&] {
+      oneapi::tbb::parallel_for(std::size_t{0}, parts.size(), [&](std::size_t i) {
+        waiting_context.check_interrupt();
+        const Waiting& map = waiting[parts[i].map];
+        chunks[parts[i].map][parts[i].chunk] = packed(map.values, map.cut, parts[i].chunk, bytes_of(map.header.type));
+      });
+    });
+    for (std::size_t m = 0; m < waiting.size(); ++m) {
+      const hdf5::Handle group = create(waiting[m].header);
+      const hdf5::Handle dataset = create_data(group.get(), waiting[m].header, waiting[m].cut);
+      put(dataset.get(), waiting[m].cut, std::vector<hsize_t>(waiting[m].cut.dims.size(), 0), chunks[m]);
+    }
+    waiting.clear();
+    waiting_bytes = 0;
+  }
+
   /// `block(first, last)` gives the values of these pixels, in C order, until it is called again. Its chunks are packed
   /// side by side.
   void add(const SignalHeader& header, const RunContext& context, const std::function<const void*(PixelRange)>& block) {
@@ -130,11 +183,10 @@ struct HspyWriter::Impl {
     const hdf5::Handle group = create(header);
     const hdf5::Handle dataset = create_data(group.get(), header, cut);
     const hdf5::Handle type(H5Dget_type(dataset.get()));
-    const std::uint64_t chunk_bytes = cut.chunk[cut.split] * cut.inner_pixels * cut.pixel_bytes;
     const bool one_pixel = cut.pixels == 1;
     const hsize_t steps = one_pixel ? 1 : cut.dims[cut.split];
     const hsize_t per_block =
-        one_pixel ? 1 : cut.chunk[cut.split] * std::max<std::uint64_t>(1, kBlockBytes / chunk_bytes);
+        one_pixel ? 1 : cut.chunk[cut.split] * std::max<std::uint64_t>(1, kBlockBytes / cut.chunk_bytes());
     std::vector<hsize_t> start(cut.dims.size(), 0), count = cut.dims;
     for (std::uint64_t outer = 0; outer * steps * cut.inner_pixels < cut.pixels; ++outer) {
       std::uint64_t rest = outer;
@@ -153,8 +205,9 @@ struct HspyWriter::Impl {
           count[cut.split] = size;
         }
         if (cut.whole_chunks()) {
-          write_chunks(dataset.get(), cut, start, {static_cast<const std::byte*>(values), pixels.size() * cut.pixel_bytes},
-                       bytes_of(header.type), context);
+          write_chunks(dataset.get(), cut, start,
+                       {static_cast<const std::byte*>(values), pixels.size() * cut.pixel_bytes}, bytes_of(header.type),
+                       context);
         } else {
           run([&] { write_block(dataset.get(), type.get(), start, count, values); });
         }
@@ -197,24 +250,32 @@ struct HspyWriter::Impl {
     return dataset;
   }
 
-  void write_chunks(hid_t dataset, const Cut& cut, std::vector<hsize_t> start, std::span<const std::byte> values,
-                    std::size_t value_bytes, const RunContext& context) {
-    const std::size_t chunk_bytes = cut.chunk[cut.split] * cut.inner_pixels * cut.pixel_bytes;
-    std::vector<PackedChunk> chunks((values.size() + chunk_bytes - 1) / chunk_bytes);
-    in_arena(context, [&] {
-      oneapi::tbb::parallel_for(std::size_t{0}, chunks.size(), [&](std::size_t i) {
-        const std::size_t first = i * chunk_bytes;
-        chunks[i] = pack_chunk(values.subspan(first, std::min(chunk_bytes, values.size() - first)), value_bytes, chunk_bytes);
-      });
-    });
+  static PackedChunk packed(std::span<const std::byte> values, const Cut& cut, std::size_t chunk,
+                            std::size_t value_bytes) {
+    const std::size_t bytes = cut.chunk_bytes(), first = chunk * bytes;
+    return pack_chunk(values.subspan(first, std::min(bytes, values.size() - first)), value_bytes, bytes);
+  }
+
+  void put(hid_t dataset, const Cut& cut, std::vector<hsize_t> start, const std::vector<PackedChunk>& chunks) {
     run([&] {
       for (const PackedChunk& chunk : chunks) {
-        if (H5Dwrite_chunk(dataset, H5P_DEFAULT, chunk.skipped, start.data(), chunk.bytes.size(), chunk.bytes.data()) < 0) {
+        if (H5Dwrite_chunk(dataset, H5P_DEFAULT, chunk.skipped, start.data(), chunk.bytes.size(), chunk.bytes.data()) <
+            0) {
           hdf5::fail_write(dataset);
         }
         start[cut.split] += cut.chunk[cut.split];
       }
     });
+  }
+
+  void write_chunks(hid_t dataset, const Cut& cut, std::vector<hsize_t> start, std::span<const std::byte> values,
+                    std::size_t value_bytes, const RunContext& context) {
+    std::vector<PackedChunk> chunks((values.size() + cut.chunk_bytes() - 1) / cut.chunk_bytes());
+    in_arena(context, [&] {
+      oneapi::tbb::parallel_for(std::size_t{0}, chunks.size(),
+                                [&](std::size_t i) { chunks[i] = packed(values, cut, i, value_bytes); });
+    });
+    put(dataset, cut, std::move(start), chunks);
   }
 
   static void write_block(hid_t dataset, hid_t type, const std::vector<hsize_t>& start,
@@ -240,11 +301,7 @@ void HspyWriter::add(const SignalHeader& header, std::span<const std::byte> valu
     throw Error(ErrorKind::output, "cannot write signal \"" + header.title + "\"",
                 text("%zu bytes for axes that make %llu", values.size(), static_cast<unsigned long long>(bytes)));
   }
-  std::uint64_t pixels = 1;
-  for (const Axis& axis : header.axes) pixels *= axis.role == AxisRole::energy ? 1 : axis.size;
-  RunContext quiet = context;
-  quiet.progress = nullptr;
-  impl_->add(header, quiet, [&](PixelRange range) { return values.data() + range.first * (bytes / pixels); });
+  impl_->add_map(header, values, context);
 }
 
 void HspyWriter::add(const SignalHeader& header, const Image& image, const RunContext& context) {
@@ -252,6 +309,7 @@ void HspyWriter::add(const SignalHeader& header, const Image& image, const RunCo
     throw Error(ErrorKind::output, "cannot write signal \"" + header.title + "\"",
                 "its header is not that of the image");
   }
+  impl_->write_waiting();
   const ChannelRange all{0, image.channels()};
   std::vector<std::byte> buffer;
   if (context.memory_bytes > 0) image.stay_within(context.memory_bytes / 4);
@@ -265,6 +323,7 @@ void HspyWriter::add(const SignalHeader& header, const Image& image, const RunCo
 }
 
 void HspyWriter::commit() {
+  impl_->write_waiting();
   impl_->run([&] { hdf5::close_file(std::move(impl_->file)); });
   std::error_code error;
   fs::rename(impl_->partial.path, impl_->path, error);

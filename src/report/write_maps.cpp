@@ -1,4 +1,5 @@
 #include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/parallel_invoke.h>
 
 #include "elver/error.hpp"
 #include "elver/report.hpp"
@@ -10,9 +11,9 @@
 namespace elver {
 namespace {
 
-void write_hspy(OutputSet& out, const Image& image, const Model& model, const MapResult& result,
+void write_hspy(const std::filesystem::path& path, const Image& image, const Model& model, const MapResult& result,
                 const RunRecord& record, const std::string& record_json, const RunContext& context) {
-  HspyWriter writer(out.stage("maps.hspy"));
+  HspyWriter writer(path);
   SignalHeader header = report::map_header(image, record_json);
   for (const Map& map : result.maps) {
     context.check_interrupt();
@@ -79,8 +80,11 @@ std::string write_maps(OutputSet& out, const Image& image, const Model& model, M
   add_preparation(result, record.preparation);
   nlohmann::ordered_json run = run_record_json(image, model, result, record);
   if (context.progress != nullptr) context.progress->begin("write", 1, "files");
-  write_hspy(out, image, model, result, record, dumped(run, -1), context);
-  write_pictures(out, image, result, record.pictures, context);
+  const std::filesystem::path hspy = out.stage("maps.hspy");
+  in_arena(context, [&] {
+    oneapi::tbb::parallel_invoke([&] { write_hspy(hspy, image, model, result, record, dumped(run, -1), context); },
+                                 [&] { write_pictures(out, image, result, record.pictures, context); });
+  });
   if (record.csv) {
     const auto [row, column] = map_axes(image);
     out.write_text("maps.csv", maps_csv(result, row, column));
