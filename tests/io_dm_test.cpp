@@ -28,7 +28,7 @@ Number value_at(std::size_t row, std::size_t column, std::size_t channel) {
 }
 
 File read(const std::string& content, const OpenOptions& options = {}) {
-  File file = read_dm(bytes_of(content), "test.dm", options);
+  File file = read_with(dm_reader, bytes_of(content), "test.dm", options);
   finish_file(file, options);
   return file;
 }

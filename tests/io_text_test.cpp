@@ -13,7 +13,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 File read(const std::string& content, const OpenOptions& options = {}) {
-  File file = read_msa(bytes_of(content), "folder/spectrum.msa", options);
+  File file = read_with(msa_reader, bytes_of(content), "folder/spectrum.msa", options);
   finish_file(file, options);
   return file;
 }
@@ -130,7 +130,7 @@ std::string npy(const std::string& descr, bool fortran, const std::string& shape
 }
 
 File read_array(const std::string& content, const OpenOptions& options = {}) {
-  File file = read_npy(bytes_of(content), "folder/cube.npy", options);
+  File file = read_with(npy_reader, bytes_of(content), "folder/cube.npy", options);
   finish_file(file, options);
   return file;
 }

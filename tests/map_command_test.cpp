@@ -51,7 +51,7 @@ class MapCommand : public ::testing::Test {
 };
 
 TEST_F(MapCommand, WritesMapsPicturesAndARecord) {
-  const Ran ran = map({"--csv", "--keep", "edges", "--threads", "2"});
+  const Ran ran = map({"--format", "hspy,csv", "--keep", "edges", "--threads", "2"});
   ASSERT_EQ(ran.code, 0) << ran.err;
   EXPECT_EQ(ran.err, "");
   EXPECT_THAT(listing(dir / "out"),
@@ -105,7 +105,7 @@ TEST_F(MapCommand, PrintsJsonOrNothingWhenAsked) {
 }
 
 TEST_F(MapCommand, ReplacesAnEarlierResultAndNothingElse) {
-  ASSERT_EQ(map({"--csv", "--pictures", "all"}).code, 0);
+  ASSERT_EQ(map({"--format", "hspy,csv", "--pictures", "all"}).code, 0);
   std::ofstream(dir / "out/mine.txt") << "notes";
   ASSERT_EQ(map({"--pictures", "none"}).code, 0);
   EXPECT_THAT(listing(dir / "out"), UnorderedElementsAre("maps.hspy", "run.json", "mine.txt"));

@@ -10,9 +10,9 @@
 
 #include "elver/dataset.hpp"
 #include "elver/error.hpp"
+#include "forest/xgboost_api.hpp"
 #include "library_fixture.hpp"
 #include "support.hpp"
-#include "train/xgboost_api.hpp"
 
 #define ELVER_NEEDS_XGBOOST() \
   if (!xgboost::available()) GTEST_SKIP() << xgboost::library().problem
@@ -144,6 +144,39 @@ TEST(SimulatedFeatures, DoNotDependOnThreadsOrOnOtherRows) {
   EXPECT_TRUE(std::equal(fewer.begin(), fewer.end(), a.begin()));
 }
 
+// The paper's rule: an absent edge is the line 0.1 with 2 % Poisson noise. Its steps of the CDF scatter by 2 % about the
+// line's own; a map's pixel gets the line itself.
+TEST(SimulatedFeatures, FeedAbsentEdgesWithTheLineAndTwoPercentNoise) {
+  const Library library = test::synthetic_library(1);
+  train::Pool pool = train::make_pool(library);
+  const std::size_t mn = *library.find("Mn_L3");
+  for (Specimen& specimen : pool.specimens) specimen.cross_section[mn].clear();
+  const Model skeleton = train::make_skeleton(library, "test");
+  ASSERT_EQ(skeleton.edges[1].name, "Mn_L");
+  const std::size_t first = skeleton.edges[0].grid.count, points = skeleton.edges[1].grid.count, width = skeleton.feature_count();
+  std::vector<train::Example> examples;
+  for (std::size_t i = 0; i < 40; ++i) examples.push_back({{{i % 11, 1.0}}, {0}, 1});
+  // Noise-free spectra, so that no background fit takes the continuum of the edges before for an edge.
+  train::Exposure exposure{3e4, false, InstrumentRange::standard()};
+  const auto line = [&](double noise) {
+    exposure.absent_noise = noise;
+    return train::simulate_features(skeleton, library, pool, examples, exposure, 4, {}, "");
+  };
+  const std::vector<float> noisy = line(0.02), exact = line(0);
+  double squares = 0;
+  for (std::size_t i = 0; i < examples.size(); ++i) {
+    for (std::size_t k = 1; k < points; ++k) {
+      const auto step = [&](const std::vector<float>& rows) {
+        return static_cast<double>(rows[i * width + first + k] - rows[i * width + first + k - 1]);
+      };
+      EXPECT_NEAR(step(exact) * static_cast<double>(points), 1, 1e-3);  // float32 sums
+      squares += std::pow(step(noisy) * static_cast<double>(points) - 1, 2);
+    }
+  }
+  const auto n = static_cast<double>(examples.size() * (points - 1));
+  EXPECT_NEAR(std::sqrt(squares / n), 0.02, 0.02 * 4 / std::sqrt(2 * n) + 2e-4);  // four standard errors, and the divisor's
+}
+
 TEST(Train, LearnsWhatTheSpectraSay) {
   ELVER_NEEDS_XGBOOST();
   RunContext context;
@@ -200,6 +233,43 @@ TEST(Train, TakesTrialsFromItsJournal) {
   EXPECT_EQ(whole.model.tasks[0].base.weights, resumed.model.tasks[0].base.weights);
   options.seed = 2;  // another search takes none of them
   EXPECT_THAT(train_model(library, options, {}).report.notes, testing::Not(testing::Contains(testing::HasSubstr("journal"))));
+}
+
+// A final fit on all structures changes the model and none of the figures, which are of structures that were held out.
+TEST(Train, FitsAllStructuresOnceTheFiguresAreKnown) {
+  ELVER_NEEDS_XGBOOST();
+  const Library library = test::synthetic_library(3);
+  TrainOptions options = quick();
+  options.rounds = 6;
+  const TrainedModel part = train_model(library, options, {});
+  options.final_fit = FinalFit::everything;
+  const TrainedModel all = train_model(library, options, {});
+  ASSERT_EQ(part.report.scores.size(), all.report.scores.size());
+  for (std::size_t v = 0; v < part.report.views.size(); ++v) {
+    EXPECT_EQ(part.report.scores[0].figures[v].value, all.report.scores[0].figures[v].value);
+    EXPECT_EQ(part.report.inside[v], all.report.inside[v]);
+  }
+  EXPECT_NE(part.model.tasks[0].booster.bytes(), all.model.tasks[0].booster.bytes());
+  EXPECT_EQ(part.model.tasks[0].trust->quantile, all.model.tasks[0].trust->quantile);
+  EXPECT_THAT(all.model.training_json, testing::HasSubstr("all structures; the held-out figures"));
+}
+
+// A trial whose first folds are among the worst is given up, and the search ends with one that was not.
+TEST(Train, PrunesBadTrials) {
+  ELVER_NEEDS_XGBOOST();
+  TrainOptions options = quick();
+  options.rounds = 20;
+  options.folds = 3;
+  options.search_samples = 60;
+  options.evaluations = 24;
+  std::vector<BetterTrial> better;
+  options.on_better = [&](const BetterTrial& trial) { better.push_back(trial); };
+  const TrainedModel trained = train_model(test::synthetic_library(2), options, {});
+  ASSERT_EQ(trained.report.searches.size(), 1U);
+  EXPECT_EQ(trained.report.searches[0].trials, 24U);
+  EXPECT_GE(trained.report.searches[0].pruned, 1U);  // by chance 70 % of the 12 that may be; a search does better
+  EXPECT_LE(trained.report.searches[0].pruned, 12U);
+  for (std::size_t i = 1; i < better.size(); ++i) EXPECT_LT(better[i].loss, better[i - 1].loss);
 }
 
 TEST(Dataset, FoldsShareNoStructure) {
@@ -288,6 +358,12 @@ TEST(TrainCommand, WritesAModelThatLoads) {
   ASSERT_EQ(model.tasks.size(), 1U);
   EXPECT_EQ(model.tasks[0].booster.feature_count(), model.feature_count());
   EXPECT_FALSE(std::filesystem::exists(dir / "m.elver.journal"));
+  // Its card says what it was trained on, so that it is scored on the rest.
+  const test::Ran scored = test::run_elver({"evaluate", "--model", (dir / "m.elver").string(), (dir / "library.h5").string(),
+                                            "--out", (dir / "scores").string(), "--draws", "1", "--json"});
+  ASSERT_EQ(scored.code, 0) << scored.err;
+  EXPECT_THAT(scored.out, testing::HasSubstr("\"training_set_known\": true"));
+  EXPECT_TRUE(std::filesystem::exists(dir / "scores" / "evaluation.md"));
 }
 
 TEST(FeaturesCommand, WritesTheMatrixOfALibrary) {

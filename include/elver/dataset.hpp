@@ -69,6 +69,10 @@ struct TaskGroup {
 std::vector<TaskGroup> make_tasks(const Library& library, const Pool& pool, const std::vector<Side>& sides,
                                   std::size_t samples, std::uint64_t seed);
 
+/// The same four groups with nothing to train on: every specimen of the held-out structures, also where a yes or no has
+/// one side only, or there is none at all. A weight below one marks specimens from outside the defects' range of Li.
+std::vector<TaskGroup> make_trials(const Library& library, const Pool& pool, const std::vector<Side>& sides);
+
 /// Edges of layered oxides that the library has spectra of, and the rule of the features: a model without tasks.
 /// Throws Error{input} when there are none.
 Model make_skeleton(const Library& library, const std::string& name);
@@ -83,11 +87,14 @@ struct Exposure {
   std::optional<double> counts_per_channel;
   bool noise = true;  ///< where the counts are given
   InstrumentRange instruments = {};
+  /// Of the line y = 0.1 that stands for an absent edge, relative: the paper's 2 % Poisson noise. A pixel of a map gets
+  /// the line without it.
+  double absent_noise = 0.02;
 };
 
 /// Features of one spectrum an example, row-major [example][feature]; NaN rows where a background fit failed. The
 /// spectra go through the background and feature code of a Plan, as a pixel does: an edge that is not there gets the
-/// features of the constant line. Every example has its own stream of random numbers, so a row does not depend on the
+/// features of the constant line, with `absent_noise`. Every example has its own stream of random numbers, so a row does not depend on the
 /// others or on threads; exposures of the same `seed` share their instruments. `snr`, if given, receives the signal to
 /// noise of every edge, [example][edge].
 std::vector<float> simulate_features(const Model& skeleton, const Library& library, const Pool& pool,

@@ -9,6 +9,7 @@
 #include "elver/energy.hpp"
 #include "elver/engine.hpp"
 #include "elver/error.hpp"
+#include "elver/evaluate.hpp"
 #include "elver/features.hpp"
 #include "elver/forest.hpp"
 #include "elver/image.hpp"

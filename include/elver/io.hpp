@@ -1,5 +1,6 @@
 #pragma once
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -18,9 +19,10 @@ struct OpenOptions {
   std::string energy_axis;              ///< name or C-order index of the energy axis, where the file does not say
   std::optional<double> offset_ev;      ///< in place of the file's
   std::optional<double> dispersion_ev;  ///< in place of the file's
+  bool follow_links = false;            ///< an HDF5 file may take values from other files that it names
 };
 
-/// A format that elver reads: what `elver formats` prints.
+/// A format that elver reads or writes: what `elver formats` prints.
 struct FormatInfo {
   std::string_view name, title, extensions, carries;
 };
@@ -60,24 +62,50 @@ SignalHeader header_of(const Image& image);
 /// The header of a map of its pixels: its navigation axes, two or more.
 SignalHeader map_header(const Image& image, const PixelMap& map);
 
-/// Writes a .hspy file (format 3.3) beside its place; commit() renames it there, and only then does it exist.
-/// Without commit nothing is left behind. Throws Error{output}.
-class HspyWriter {
+/// Writes signals into a file beside its place; commit() renames it there, and only then does it exist. Without commit
+/// nothing is left behind. All throw Error{output}; Error{mismatch} for what the format cannot hold: complex and RGB
+/// values, a second signal where it holds one, spectra where it holds maps.
+class SignalWriter {
  public:
-  explicit HspyWriter(const std::filesystem::path& path);
-  ~HspyWriter();
-  HspyWriter(HspyWriter&&) noexcept;
-  HspyWriter& operator=(HspyWriter&&) noexcept;
+  SignalWriter() = default;
+  SignalWriter(const SignalWriter&) = delete;
+  SignalWriter& operator=(const SignalWriter&) = delete;
+  virtual ~SignalWriter() = default;
   /// `values` in C order of the axes, native byte order.
   void add(const SignalHeader& header, std::span<const std::byte> values, const RunContext& context = {});
-  /// Streams an image through without holding it in memory. Throws Error{mismatch} for complex and RGB values.
+  /// Streams an image through without holding it in memory.
   void add(const SignalHeader& header, const Image& image, const RunContext& context = {});
-  void commit();
+  virtual void commit() = 0;
+
+ protected:
+  /// The values of these pixels, in C order, valid until it is called again.
+  using Block = std::function<const std::byte*(PixelRange)>;
+  virtual void put(const SignalHeader& header, const Block& block, const RunContext& context) = 0;
+};
+
+/// HyperSpy's .hspy, format 3.3: any number of signals.
+class HspyWriter : public SignalWriter {
+ public:
+  explicit HspyWriter(const std::filesystem::path& path);
+  ~HspyWriter() override;
+  void commit() override;
 
  private:
+  void put(const SignalHeader& header, const Block& block, const RunContext& context) override;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+/// Every format that elver writes.
+std::vector<FormatInfo> formats_written();
+/// The format that a file's extension names. Throws Error{usage} where there is none that holds spectrum images.
+FormatInfo format_to_write(const std::filesystem::path& path);
+/// Writes an image in the format that the extension names, whole or not at all; `record_json` (what was done) and `maps`
+/// (of its pixels) go where the format can hold them. Returns what it cannot hold, a sentence each.
+/// Throws as SignalWriter, and Error{usage} as format_to_write.
+std::vector<std::string> write_image(const std::filesystem::path& path, const Image& image,
+                                     const std::string& record_json, std::span<const PixelMap> maps,
+                                     const RunContext& context);
 
 /// Files that appear together or not at all: each is written into a hidden folder beside, commit() renames them
 /// into `directory` (made if absent). The destructor removes what was not committed, and the directory if it was made
@@ -105,6 +133,8 @@ class OutputSet {
   std::vector<std::string> names_, superseded_;
 };
 
+class PartialFile;
+
 /// One file written beside and renamed. Throws Error{output}.
 void write_file(const std::filesystem::path& path, std::span<const std::byte> bytes);
 /// A float32 matrix as NumPy .npy, C order, filled in any order by any threads; written beside and, by commit(),
@@ -122,9 +152,7 @@ class NpyWriter {
   void commit();
 
  private:
-  void put(std::uint64_t offset, std::span<const std::byte> bytes);
-  std::filesystem::path path_, partial_;
-  int file_ = -1;
+  std::unique_ptr<PartialFile> file_;
   std::uint64_t data_start_ = 0;
 };
 

@@ -126,5 +126,7 @@ std::optional<Specimen> neighbourhood(const Library& library, std::size_t oxygen
 /// For every structure the number of its class: structures whose decorated bond networks are the same (symmetry
 /// copies, whatever their small displacements) share a class. What a split must not tear apart.
 std::vector<std::size_t> symmetry_classes(const std::vector<Structure>& structures);
+/// What a symmetry class is known by wherever it is met again: 16 hexadecimal digits, a hash of the bond network.
+std::string network_name(const Structure& structure);
 
 }  // namespace elver

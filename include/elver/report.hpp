@@ -37,6 +37,10 @@ enum class Pictures : std::uint8_t { none, tasks, all };
 /// "none", "tasks", "all"; throws Error{usage} for another name.
 Pictures pictures_named(std::string_view name);
 
+/// Checks the names of formats that maps are written in: "hspy", "nexus", "tiff", "csv"; each once, in that order.
+/// Throws Error{usage} for another name.
+std::vector<std::string> map_formats(const std::vector<std::string>& names);
+
 /// What a run was asked and given: what run.json tells beside the result.
 struct RunRecord {
   std::string command_line;
@@ -47,11 +51,11 @@ struct RunRecord {
   unsigned threads = 1;
   std::uint64_t memory_bytes = 0;
   Pictures pictures = Pictures::tasks;
-  bool csv = false;
-  bool keep_edges = false;  ///< background-subtracted spectra go into maps.hspy as `edge_<name>`
+  std::vector<std::string> formats{"hspy"};  ///< of the maps (map_formats)
+  bool keep_edges = false;  ///< background-subtracted spectra go beside the maps as `edge_<name>`, where the format holds them
 };
 
-/// Writes maps.hspy, the pictures, maps.csv and run.json into `out`, does not commit, and returns the text of run.json.
+/// Writes the maps (maps.hspy, maps.nxs, maps.csv, a .tif for each), the pictures and run.json into `out`, does not commit, and returns the text of run.json.
 /// Adds the maps and notes of the preparation to `result`, and the time it takes to `result.seconds` (write, total).
 /// Throws Error{output}, Error{interrupted}.
 std::string write_maps(OutputSet& out, const Image& image, const Model& model, MapResult& result,
@@ -64,7 +68,7 @@ struct MapJob {
   Preparation preparation;
   MaskOptions mask;  ///< RunRecord::mask is made of it
   std::filesystem::path out;
-  /// command_line, model, pictures, csv and keep_edges are the caller's; the rest is filled in.
+  /// command_line, model, pictures, formats and keep_edges are the caller's; the rest is filled in.
   RunRecord record;
   double seconds_before = 0;  ///< spent on the model; counted as reading
 };
@@ -82,9 +86,10 @@ struct DetectRecord {
   std::string command_line;
   std::filesystem::path input;
   PreparationRecord preparation;
+  std::vector<std::string> formats{"hspy"};  ///< of the maps (map_formats)
 };
 
-/// Writes maps.hspy, a picture of each map and of the status, and detect.json into `out`, does not commit, and returns
+/// Writes the maps, a picture of each map and of the status, and detect.json into `out`, does not commit, and returns
 /// the text of detect.json. Throws Error{output}, Error{interrupted}.
 std::string write_detection(OutputSet& out, const Image& image, const DetectJob& job, const Detection& detection,
                             const DetectRecord& record, const RunContext& context);

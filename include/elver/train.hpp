@@ -20,6 +20,11 @@ struct BetterTrial {
   std::string settings;            ///< for people
 };
 
+/// What the model is trained on at last: `training_side` leaves the held-out structures out of it as well, so that the
+/// figures are of this very model; `everything` trains it once more on all structures, the same way, when the figures
+/// are known: they are then those of a model that saw fewer structures.
+enum class FinalFit : std::uint8_t { training_side, everything };
+
 /// What may be turned.
 struct TrainOptions {
   std::string name = "nmc";
@@ -36,6 +41,7 @@ struct TrainOptions {
   std::size_t draws = 8;             ///< instruments that every held-out specimen is seen through; half as many in the folds' trials,
                                      ///< a quarter in their figures
   double coverage = 0.9;             ///< asked of intervals and sets
+  FinalFit final_fit = FinalFit::training_side;
   std::vector<std::string> tasks;    ///< the ones to train; empty: all
   std::filesystem::path journal;     ///< finished trials, so that a search goes on where it was stopped; empty: none
   std::function<void(const BetterTrial&)> on_better = nullptr;
@@ -75,10 +81,18 @@ struct TaskScore {
   double guess = 0.0;                 ///< the measure of always answering the mean, or the commonest class
 };
 
+/// What a task's search took; trials from a journal took no time.
+struct SearchEffort {
+  std::string task;
+  std::size_t trials = 0, pruned = 0;  ///< pruned: given up after the first folds
+  double seconds = 0;
+};
+
 struct TrainReport {
   std::vector<std::string> views;  ///< how the spectra were taken: "clean", "no noise", "10000", "1000", "100", "foreign"
   std::vector<TaskScore> scores;
   std::vector<double> inside;      ///< [view]: share of held-out spectra in the domain; empty where none are held out
+  std::vector<SearchEffort> searches;
   std::vector<std::string> notes;
   double simulate_seconds = 0, train_seconds = 0, evaluate_seconds = 0;
 };
@@ -93,7 +107,7 @@ struct TrainedModel {
 /// what they need. One in `hold_out` structures (with their symmetry copies, so that no copy is on both sides) is kept
 /// out of everything and gives the final figures. The others are dealt to folds: of trees, a linear base and trees on the
 /// base, each found by the search over the folds, the one with the least loss on unseen structures is kept for each task
-/// and trained on all of them; intervals and probabilities are calibrated on what the folds' models said about unseen
+/// and trained on all of them (then, with FinalFit::everything, on all structures); intervals and probabilities are calibrated on what the folds' models said about unseen
 /// structures. Every spectrum goes through a random instrument and noise, then through the background and features of a
 /// Plan, as a pixel does. Views: clean is one aligned instrument of 0.8 eV without noise, "no noise" random ones without,
 /// numbers are counts per channel before O K with random instruments, foreign are instruments not trained on.

@@ -74,19 +74,15 @@ void write(const CalibrateOptions& options, const Image& image, const Json& resu
   }
   std::unique_ptr<Image> storage;
   const Image& written = as_written(image, storage);
-  SignalHeader header = header_of(written);
   const Json record{{"program", "elver " + version()},
                     {"command", "calibrate"},
                     {"file", options.input.file},
                     {"dataset", image.info().id},
                     {"energy_axis", result},
                     {"preparation", result["preparation"]}};
-  header.record_json = record.dump(-1, ' ', false, Json::error_handler_t::replace);
   PicturesBeside pictures(options.out, written, preparation);
-  HspyWriter writer(options.out);
-  writer.add(header, written, context);
-  for (const PixelMap& map : preparation.maps) writer.add(map_header(written, map), std::as_bytes(std::span(map.values)));
-  writer.commit();
+  const std::string record_json = record.dump(-1, ' ', false, Json::error_handler_t::replace);
+  static_cast<void>(write_image(options.out, written, record_json, preparation.maps, context));
   pictures.commit();
 }
 
@@ -97,10 +93,7 @@ void calibrate(const CalibrateOptions& options) {
                 "none of --mark, --auto-axis, --axis-from, --offset-ev, --dispersion-ev, --align, --bin and --spikes was given",
                 "Say where a feature is wanted, for example --mark Mn_L3=642.0");
   }
-  if (!options.out.empty() && std::filesystem::path(options.out).extension() != ".hspy") {
-    throw Error(ErrorKind::usage, "cannot write " + options.out, "elver writes HyperSpy files",
-                "End the name in .hspy");
-  }
+  if (!options.out.empty()) static_cast<void>(format_to_write(options.out));
   const Run run(options.run);
   PreparationRecord record;
   const std::unique_ptr<Image> image = open_input(input, run.context(), &record);
@@ -137,7 +130,7 @@ void add_calibrate(CLI::App& program) {
   add_input(*command, options->input);
   command->add_option("--model", options->input.axis_model, "The model whose reference edges --auto-axis goes by")
       ->needs("--auto-axis");
-  command->add_option("--out", options->out, "The .hspy file to write, with the corrected axis");
+  command->add_option("--out", options->out, "The file to write, with the corrected axis: .hspy, or another that `elver convert` writes");
   add_run(*command, options->run);
   command->footer(
       "What the energy of a mark means: L3, L2, M5, M4: the maximum of the white line. O_K, F_K: the onset of the "

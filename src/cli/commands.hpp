@@ -13,6 +13,7 @@ void add_features(CLI::App& program);
 void add_predict(CLI::App& program);
 void add_model(CLI::App& program);
 void add_train(CLI::App& program);
+void add_evaluate(CLI::App& program);
 void add_library(CLI::App& program);
 void add_compare(CLI::App& program);
 void add_phantom(CLI::App& program);

@@ -66,12 +66,13 @@ class Bar : public Progress {
 }  // namespace
 
 CLI::Option_group* add_file(CLI::App& command, InputOptions& options) {
-  command.add_option("FILE", options.file, "Spectrum image: Gatan DM3 or DM4, HyperSpy .hspy, EMSA .msa, NumPy .npy")->required();
+  command.add_option("FILE", options.file, "Spectrum image, in any format that `elver formats` lists")->required();
   CLI::Option_group* group = command.add_option_group("Reading and energy axis");
   group->add_option("--dataset", options.open.dataset, "Which image of the file, by id or title (see: elver info FILE)");
   group->add_option("--energy-axis", options.open.energy_axis, "Which axis is the energy, by name or number in C order");
   group->add_option("--offset-ev", options.open.offset_ev, "Energy of channel 0 (eV), in place of the file's");
   group->add_option("--dispersion-ev", options.open.dispersion_ev, "Energy per channel (eV), in place of the file's");
+  group->add_flag("--follow-links", options.open.follow_links, "Let an HDF5 file take values from other files that it names");
   return group;
 }
 
@@ -132,6 +133,11 @@ void add_mask(CLI::App& command, MaskOptions& options) {
   group->add_flag("--mask-vacuum", options.automatic, "Leave out vacuum, found by the gap in the pixels' total counts");
 }
 
+void add_format(CLI::App& command, std::vector<std::string>& formats) {
+  command.add_option("--format", formats, "hspy (HyperSpy), nexus, tiff (a file a map, for Fiji and DigitalMicrograph), csv (a line a pixel); several: hspy,tiff (default: hspy)")
+      ->delimiter(',');
+}
+
 void add_run(CLI::App& command, RunOptions& options) {
   CLI::Option_group* group = command.add_option_group("Running");
   group->add_option("--threads", options.threads, "Threads (default: all cores)")->check(CLI::Range(0, 1024));
@@ -147,7 +153,15 @@ void add_backend(CLI::App& command, RunOptions& options) {
   group->add_option("--device", options.device, "Number of the GPU (default: all; see: elver devices)");
 }
 
+void add_forest(CLI::App& command, RunOptions& options) {
+  command.get_option_group("Running")
+      ->add_option("--forest", options.forest, "What walks the trees: own, or xgboost, XGBoost's own predictor, to compare with and for "
+                   "linear boosters; it needs a libxgboost (default: own)")
+      ->check(CLI::IsMember({"own", "xgboost"}));
+}
+
 Run::Run(const RunOptions& options) {
+  if (options.forest == "xgboost") context_.forest = ForestEngine::xgboost;
   if (options.backend == "cpu") context_.backend = Backend::cpu;
   if (options.backend == "cuda") context_.backend = Backend::cuda;
   context_.device = options.device;

@@ -46,13 +46,9 @@ std::string printable(const json& value, int indent) {
 }
 
 void check_names(const ConvertOptions& options) {
-  const std::filesystem::path out = options.out;
-  if (out.extension() != ".hspy") {
-    throw Error(ErrorKind::usage, "cannot convert to " + options.out, "elver writes HyperSpy files",
-                "End the name in .hspy");
-  }
+  static_cast<void>(format_to_write(options.out));
   std::error_code ignored;
-  if (std::filesystem::equivalent(options.input.file, out, ignored)) {
+  if (std::filesystem::equivalent(options.input.file, options.out, ignored)) {
     throw Error(ErrorKind::usage, "cannot convert " + options.input.file, "it would be written over itself",
                 "Give another name");
   }
@@ -65,46 +61,43 @@ void convert(const ConvertOptions& options) {
   const std::unique_ptr<Image> image = open_input(options.input, run.context(), &preparation);
   std::unique_ptr<Image> storage;
   const Image& written = as_written(*image, storage);
-  SignalHeader header = header_of(written);
   const json done = record(options, *image, preparation);
-  header.record_json = printable(done, -1);
   PicturesBeside pictures(options.out, written, preparation);
-  HspyWriter writer(options.out);
-  writer.add(header, written, run.context());
-  for (const PixelMap& map : preparation.maps) writer.add(map_header(written, map), std::as_bytes(std::span(map.values)));
-  writer.commit();
+  std::vector<std::string> notes =
+      write_image(options.out, written, printable(done, -1), preparation.maps, run.context());
   pictures.commit();
 
   std::string shape;
   json sizes = json::array();
-  for (const Axis& axis : header.axes) {
+  for (const Axis& axis : written.info().axes) {
     shape += (shape.empty() ? "" : " x ") + std::to_string(axis.size);
     sizes.push_back(axis.size);
   }
-  const std::string kind(name_of(image->info().kind)), type(name_of(header.type));
+  const std::string kind(name_of(image->info().kind)), type(name_of(written.info().type));
   if (options.run.json) {
     json result = done;
     result["out"] = options.out;
-    result["title"] = header.title;
+    result["title"] = written.info().title;
     result["kind"] = kind;
     result["dtype"] = type;
     result["shape"] = sizes;
     std::printf("%s\n", printable(result, 2).c_str());
   } else if (!options.run.quiet) {
-    std::printf("%s: %s \"%s\", %s, %s\n", options.out.c_str(), kind.c_str(), header.title.c_str(), shape.c_str(),
+    std::printf("%s: %s \"%s\", %s, %s\n", options.out.c_str(), kind.c_str(), written.info().title.c_str(), shape.c_str(),
                 type.c_str());
   }
-  print_notes(preparation.notes, options.run);
+  notes.insert(notes.begin(), preparation.notes.begin(), preparation.notes.end());
+  print_notes(notes, options.run);
 }
 
 }  // namespace
 
 void add_convert(CLI::App& program) {
   CLI::App* command =
-      program.add_subcommand("convert", "Write an image of any file that elver reads as HyperSpy .hspy");
+      program.add_subcommand("convert", "Write an image of any file that elver reads in another format");
   auto options = std::make_shared<ConvertOptions>();
   add_input(*command, options->input);
-  command->add_option("OUT", options->out, "The .hspy file to write")->required();
+  command->add_option("OUT", options->out, "The file to write; its ending says the format: .hspy, .nxs, .rpl, .npy, or .msa for a single spectrum")->required();
   add_run(*command, options->run);
   command->footer("Example: elver convert cathode.dm3 cathode.hspy");
   command->callback([options] { convert(*options); });

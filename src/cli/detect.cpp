@@ -17,6 +17,7 @@ struct Options {
   RunOptions run;
   std::string edge, fit, signal, out;
   DetectJob job;
+  std::vector<std::string> formats{"hspy"};
 };
 
 /// The windows that the user gave, elver's own for what was left out.
@@ -54,7 +55,7 @@ void print_summary(const Options& options, const DetectJob& job, const Detection
   }
   std::printf("\n");
   for (const std::string& note : found.maps.notes) std::printf("note: %s\n", note.c_str());
-  std::printf("written: maps.hspy, detect.json and pictures in %s\n", options.out.c_str());
+  std::printf("written: maps, detect.json and pictures in %s\n", options.out.c_str());
 }
 
 void run_detect(const Options& options) {
@@ -64,6 +65,7 @@ void run_detect(const Options& options) {
   DetectRecord record;
   record.command_line = command_line();
   record.input = options.input.file;
+  record.formats = map_formats(options.formats);
   const std::unique_ptr<Image> opened = open_input(options.input, run.context(), &record.preparation);
   std::unique_ptr<Image> storage;
   const Image& image = as_written(*opened, storage);
@@ -96,7 +98,7 @@ void add_detect(CLI::App& program) {
   command->add_option("--signal", options->signal, "Energies over which the net signal is summed, START:STOP in eV");
   command
       ->add_option("--out", options->out,
-                   "Folder for maps.hspy, the pictures and detect.json; an earlier result in it is replaced")
+                   "Folder for the maps, the pictures and detect.json; an earlier result in it is replaced")
       ->required();
   command
       ->add_option("--fdr", options->job.false_discovery_rate,
@@ -111,6 +113,7 @@ void add_detect(CLI::App& program) {
       ->add_option("--phi", options->job.phi,
                    "Counts that one electron gives (their variance over their mean); default: measured on the image")
       ->check(CLI::NonNegativeNumber);
+  add_format(*command, options->formats);
   add_mask(*command, options->mask);
   add_run(*command, options->run);
   command->footer(

@@ -88,7 +88,9 @@ void add_info(CLI::App& program) {
     std::vector<std::string> notes;
     for (const auto& image : file.images) {
       const bool spectra = image->info().selected && image->info().refusal.empty() && image->channels() > 1;
-      if (spectra) notes = look_at_counts(*image, {});
+      if (!spectra) continue;
+      image->stay_within(64 << 20);  // a sample is read, of a file of any size
+      notes = look_at_counts(*image, {});
     }
     if (options->json) {
       std::printf("%s\n", info_json(file, notes).c_str());

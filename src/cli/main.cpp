@@ -39,7 +39,7 @@ int main(int argc, char** argv) {
                  "Exit codes: 0 done; 2 usage; 3 unreadable input; 4 input and model do not fit; 5 cannot write;\n"
                  "6 not enough memory or no device; 130 interrupted.");
   using namespace elver::cli;
-  for (auto* add : {add_info, add_convert, add_calibrate, add_background, add_detect, add_features, add_predict, add_model, add_train,
+  for (auto* add : {add_info, add_convert, add_calibrate, add_background, add_detect, add_features, add_predict, add_model, add_train, add_evaluate,
                     add_library, add_compare, add_phantom, add_map, add_overlay, add_check, add_devices, add_bench, add_formats}) {
     add(program);
   }

@@ -17,7 +17,7 @@ struct Options {
   RunOptions run;
   std::string model, out, pictures = "tasks";
   std::vector<std::string> keep;
-  bool csv = false;
+  std::vector<std::string> formats{"hspy"};
 };
 
 void print_summary(const MapResult& result, const Options& options, std::size_t files) {
@@ -43,8 +43,7 @@ void print_summary(const MapResult& result, const Options& options, std::size_t 
     separator = ", ";
   }
   std::printf("\n");
-  std::printf("%.3g s; %zu files in %s, the maps in %s\n", result.seconds.total, files, options.out.c_str(),
-              (std::filesystem::path(options.out) / "maps.hspy").c_str());
+  std::printf("%.3g s; %zu files in %s\n", result.seconds.total, files, options.out.c_str());
 }
 
 void map(const Options& options) {
@@ -60,7 +59,7 @@ void map(const Options& options) {
   job.record.command_line = command_line();
   job.record.model = options.model;
   job.record.pictures = pictures_named(options.pictures);
-  job.record.csv = options.csv;
+  job.record.formats = map_formats(options.formats);
   job.record.keep_edges = !options.keep.empty();
   job.seconds_before = before.seconds();
   const MapRun done = run_map(job, model, run.context());
@@ -82,15 +81,16 @@ void add_map(CLI::App& program) {
   command->add_option("--model", options->model, "Model file, NAME.elver")->required();
   command
       ->add_option("--out", options->out,
-                   "Folder for maps.hspy, the pictures and run.json; an earlier result in it is replaced")
+                   "Folder for the maps, the pictures and run.json; an earlier result in it is replaced")
       ->required();
   command->add_option("--keep", options->keep, "edges: also write the background-subtracted spectra of each edge")
       ->check(CLI::IsMember({"edges"}));
   command->add_option("--pictures", options->pictures, "tasks (with status), all or none (default: tasks)");
-  command->add_flag("--csv", options->csv, "Also write maps.csv, a line a pixel");
+  add_format(*command, options->formats);
   add_mask(*command, options->mask);
   add_run(*command, options->run);
   add_backend(*command, options->run);
+  add_forest(*command, options->run);
   command->footer(
       "Example: elver map cathode.dm3 --model samples/nmc.elver --mark Mn_L3=642.0 --mark Ni_L3=855.0 --out maps");
   command->callback([options] { map(*options); });

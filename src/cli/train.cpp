@@ -12,7 +12,7 @@ namespace elver::cli {
 namespace {
 
 struct Options {
-  std::string library, out;
+  std::string library, out, final_fit = "training";
   TrainOptions train;
   RunOptions run;
 };
@@ -47,6 +47,9 @@ void print_table(const TrainedModel& trained, const std::string& out) {
   std::printf("clean: one aligned instrument, no noise; no noise, and counts per channel before O K: random instruments; "
               "foreign: instruments that the training did not see.\n");
   for (const std::string& note : report.notes) std::printf("note: %s\n", note.c_str());
+  for (const SearchEffort& s : report.searches) {
+    std::printf("%s: %zu trials, %zu of them pruned, in %.0f s\n", s.task.c_str(), s.trials, s.pruned, s.seconds);
+  }
   std::printf("%s: %zu tasks, %zu features, %.2f MB; simulated in %.0f s, trained in %.0f s, evaluated in %.0f s\n",
               out.c_str(), trained.model.tasks.size(), trained.model.feature_count(),
               static_cast<double>(std::filesystem::file_size(out)) / 1e6, report.simulate_seconds,
@@ -54,11 +57,15 @@ void print_table(const TrainedModel& trained, const std::string& out) {
 }
 
 void print_json(const TrainedModel& trained, const std::string& out) {
+  nlohmann::ordered_json searches = nlohmann::ordered_json::array();
+  for (const SearchEffort& s : trained.report.searches)
+    searches.push_back({{"task", s.task}, {"trials", s.trials}, {"pruned", s.pruned}, {"seconds", s.seconds}});
   nlohmann::ordered_json json{{"model", out},
                               {"bytes", std::filesystem::file_size(out)},
                               {"features", trained.model.feature_count()},
                               {"training", nlohmann::ordered_json::parse(trained.model.training_json)},
                               {"notes", trained.report.notes},
+                              {"searches", searches},
                               {"seconds",
                                {{"simulate", trained.report.simulate_seconds},
                                 {"train", trained.report.train_seconds},
@@ -78,6 +85,7 @@ void train(const Options& options) {
   }
   const Run run(options.run);
   TrainOptions train = options.train;
+  train.final_fit = options.final_fit == "all" ? FinalFit::everything : FinalFit::training_side;
   if (train.evaluations > 0) train.journal = options.out + ".journal";
   if (!options.run.quiet && !options.run.json) {
     train.on_better = [](const BetterTrial& trial) {
@@ -121,6 +129,11 @@ void add_train(CLI::App& program) {
   group->add_option("--hold-out", options->train.hold_out,
                     "Keep one in so many structures out of everything, for the final figures; 0: none")
       ->check(CLI::Range(0, 100000))
+      ->capture_default_str();
+  group->add_option("--final-fit", options->final_fit,
+                    "training: the model never sees the held-out structures, and the figures are its own; all: when they "
+                    "are known, it is trained once more, the same way, on all structures")
+      ->check(CLI::IsMember({"training", "all"}))
       ->capture_default_str();
   group->add_option("--fold-samples", options->train.search_samples, "Training spectra for each group of tasks and fold")
       ->check(CLI::Range(8, 10'000'000))

@@ -4,6 +4,7 @@
 #include <numbers>
 
 #include "elver/energy.hpp"
+#include "io/values.hpp"
 
 namespace elver {
 namespace {
@@ -74,7 +75,7 @@ class OneAxis : public Image {
   void read(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const override {
     if (!dealt_) return image_.read(pixels, channels, out);
     const std::size_t row = channels.size() * bytes_of(info().type);
-    std::vector<float> tile(channels.size() + 2);
+    std::vector<double> tile(channels.size() + 2);
     std::vector<double> sums(channels.size());
     for (std::uint64_t p = pixels.first; p < pixels.last; ++p) {
       deal(p, channels, tile, sums);
@@ -97,7 +98,7 @@ class OneAxis : public Image {
 
   void read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const override {
     if (!dealt_) return image_.read_tile(pixels, channels, out);
-    std::vector<float> tile(channels.size() + 2);
+    std::vector<double> tile(channels.size() + 2);
     std::vector<double> sums(channels.size());
     for (std::uint64_t p = pixels.first; p < pixels.last; ++p) {
       deal(p, channels, tile, sums);
@@ -110,15 +111,20 @@ class OneAxis : public Image {
  private:
   /// One pixel's counts in these channels, which are those of the image behind and one: `tile` holds one more on
   /// either side.
-  void deal(std::uint64_t pixel, ChannelRange channels, std::vector<float>& tile, std::vector<double>& sums) const {
-    image_.read_tile({pixel, pixel + 1}, {channels.first, channels.last + 2}, tile);
+  void deal(std::uint64_t pixel, ChannelRange channels, std::vector<double>& tile, std::vector<double>& sums) const {
+    const std::size_t bytes = bytes_of(image_.info().type);
+    std::vector<std::byte> stored(tile.size() * bytes);
+    image_.read({pixel, pixel + 1}, {channels.first, channels.last + 2}, stored);
+    values::with_stored({image_.info().type, false, false}, [&]<class Source>() {
+      for (std::size_t t = 0; t < tile.size(); ++t) tile[t] = static_cast<double>(Source::load(stored.data() + t * bytes));
+    });
     const int eighths = image_.eighths()[pixel];
     const auto size = static_cast<unsigned>(std::abs(eighths));
     const std::ptrdiff_t to = eighths > 0 ? -1 : 1;  // positive: the counts lie below their channel
-    for (std::size_t c = 0; c < sums.size(); ++c) sums[c] = static_cast<double>(tile[c + 1]);
+    for (std::size_t c = 0; c < sums.size(); ++c) sums[c] = tile[c + 1];
     if (size == 0) return;
     for (std::size_t t = 0; t < tile.size(); ++t) {
-      const double over = part_over(static_cast<double>(tile[t]), size, pixel, channels.first + t);
+      const double over = part_over(tile[t], size, pixel, channels.first + t);
       const std::ptrdiff_t from = static_cast<std::ptrdiff_t>(t) - 1, at = from + to;
       if (from >= 0 && from < std::ssize(sums)) sums[static_cast<std::size_t>(from)] -= over;
       if (at >= 0 && at < std::ssize(sums)) sums[static_cast<std::size_t>(at)] += over;

@@ -11,7 +11,6 @@
 namespace elver {
 namespace {
 
-constexpr double kAbsentLine = 0.1;
 constexpr double kOnChannel = 1e-6;  // of a channel: closer than this, a point is the channel itself
 /// Channels of the axis, in steps between the grid's points. The finest structure that the points hold has a period of
 /// two steps, and a channel wider than that has averaged it away: the features would be those of a blurred edge, which

@@ -9,6 +9,9 @@
 
 namespace elver {
 
+/// The constant line that stands for an edge that is not there.
+inline constexpr double kAbsentLine = 0.1;
+
 /// An edge's grid resolved against an energy axis, and its feature rule: from counts to features.
 class Featuriser {
  public:

@@ -256,37 +256,27 @@ bool recognises(const std::filesystem::path& /*path*/, std::span<const std::byte
   return dm::read_header(head).has_value();
 }
 
-File open(const std::filesystem::path& path, const OpenOptions& options) {
-  return read_dm(map_file(path), path, options);
+File read(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options) {
+  Collector found;
+  dm::walk(bytes.span, std::ref(found));
+  std::vector<const Draft*> drafts;
+  for (const auto& [index, draft] : found.drafts) {
+    const bool thumbnail = found.thumbnails.contains(static_cast<std::int64_t>(index));
+    if (!thumbnail && draft.data && !draft.sizes.empty()) drafts.push_back(&draft);
+  }
+  File file{path, dm::read_header(bytes.span)->version == 4 ? "dm4" : "dm3", {}};
+  for (std::size_t i = 0; i < drafts.size(); ++i) {
+    file.images.push_back(make_image(*drafts[i], bytes, std::to_string(i), options, drafts.size() == 1));
+  }
+  return file;
 }
 
 }  // namespace
 
 const Reader dm_reader{{"dm", "Gatan DigitalMicrograph 3 and 4", ".dm3 .dm4",
-                           "every image; axes, units; beam energy, angles, dwell time, stage"},
-                          recognises,
-                          open};
-
-File read_dm(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options) {
-  try {
-    Collector found;
-    dm::walk(bytes.span, std::ref(found));
-    std::vector<const Draft*> drafts;
-    for (const auto& [index, draft] : found.drafts) {
-      const bool thumbnail = found.thumbnails.contains(static_cast<std::int64_t>(index));
-      if (!thumbnail && draft.data && !draft.sizes.empty()) drafts.push_back(&draft);
-    }
-    File file{path, dm::read_header(bytes.span)->version == 4 ? "dm4" : "dm3", {}};
-    for (std::size_t i = 0; i < drafts.size(); ++i) {
-      file.images.push_back(make_image(*drafts[i], bytes, std::to_string(i), options, drafts.size() == 1));
-    }
-    return file;
-  } catch (const Error&) {
-    throw;
-  } catch (const std::runtime_error& error) {
-    throw Error(ErrorKind::input, "cannot read " + path.string(), error.what(),
-                "The file is damaged or was cut short: copy it again from its source");
-  }
-}
+                        "every image; axes, units; beam energy, angles, dwell time, stage"},
+                       recognises,
+                       read,
+                       "The file is damaged or was cut short: copy it again from its source"};
 
 }  // namespace elver

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
+#include <set>
 
 #include "elver/error.hpp"
 #include "io/reader.hpp"
@@ -52,6 +53,18 @@ std::string file_of(hid_t object) {
   return name.empty() ? "HDF5 file" : name;
 }
 
+/// Names of the open files whose links are followed.
+std::set<std::string>& followed() {
+  static std::set<std::string> names;
+  return names;
+}
+
+Handle file_access() {
+  Handle list(H5Pcreate(H5P_FILE_ACCESS));
+  H5Pset_file_locking(list.get(), false, true);  // our own files need no lock, and some network drives refuse it
+  return list;
+}
+
 /// Makes a link access list never leave the file, not even by a soft link that meets an external one.
 void stay_inside(hid_t list) {
   H5Pset_elink_cb(
@@ -59,13 +72,24 @@ void stay_inside(hid_t list) {
       nullptr);
 }
 
-hid_t inside_only() {
-  static const hid_t access = [] {
+void leave_read_only(hid_t list) {
+  const Handle access = file_access();
+  H5Pset_elink_acc_flags(list, H5F_ACC_RDONLY);
+  H5Pset_elink_fapl(list, access.get());
+}
+
+hid_t link_access(hid_t location) {
+  static const hid_t inside = [] {
     const hid_t list = H5Pcreate(H5P_LINK_ACCESS);
     stay_inside(list);
     return list;
   }();
-  return access;
+  static const hid_t anywhere = [] {
+    const hid_t list = H5Pcreate(H5P_LINK_ACCESS);
+    leave_read_only(list);
+    return list;
+  }();
+  return may_leave(location) ? anywhere : inside;
 }
 
 /// Calls `each` with every leading part of the path: "/a", "/a/b"; stops at false.
@@ -82,26 +106,21 @@ bool all_parts(const std::string& path, const Each& each) {
 Handle open_object(hid_t location, const std::string& path, H5I_type_t kind, const char* word) {
   const auto held = lock();
   const bool there = all_parts(path, [&](const std::string& part) {
-    if (H5Lexists(location, part.c_str(), inside_only()) <= 0) return false;
+    if (H5Lexists(location, part.c_str(), link_access(location)) <= 0) return false;
     H5L_info_t info;
-    if (H5Lget_info(location, part.c_str(), &info, inside_only()) < 0) return false;
-    if (info.type != H5L_TYPE_HARD && info.type != H5L_TYPE_SOFT) {
-      fail_read(location, "\"" + part + "\" is a link to another file",
-                "Copy the data into one file (for example with h5repack)");
+    if (H5Lget_info(location, part.c_str(), &info, link_access(location)) < 0) return false;
+    const bool out = info.type == H5L_TYPE_EXTERNAL && may_leave(location);
+    if (info.type != H5L_TYPE_HARD && info.type != H5L_TYPE_SOFT && !out) {
+      fail_read(location, "\"" + part + "\" is a link to another file", kFollow);
     }
     return true;
   });
   if (!there) fail_read(location, text("it has no %s \"%s\"", word, path.c_str()));
-  Handle object(H5Oopen(location, path.empty() ? "/" : path.c_str(), inside_only()));
+  Handle object(H5Oopen(location, path.empty() ? "/" : path.c_str(), link_access(location)));
   if (!object) fail_read(location, text("%s \"%s\" cannot be opened: ", word, path.c_str()) + reason());
+  if (may_leave(location)) followed().insert(file_of(object.get()));
   if (H5Iget_type(object.get()) != kind) fail_read(location, text("\"%s\" is not a %s", path.c_str(), word));
   return object;
-}
-
-Handle file_access() {
-  Handle list(H5Pcreate(H5P_FILE_ACCESS));
-  H5Pset_file_locking(list.get(), false, true);  // our own files need no lock, and some network drives refuse it
-  return list;
 }
 
 }  // namespace
@@ -140,8 +159,32 @@ void fail_write(hid_t object, std::string why) {
               "Check the folder, its permissions and the space left");
 }
 
-Handle open_file(const std::string& path) {
+bool may_leave(hid_t object) {
   const auto held = lock();
+  return !followed().empty() && followed().contains(file_of(object));
+}
+
+void look_beside(hid_t dataset_access) {
+  H5Pset_efile_prefix(dataset_access, "${ORIGIN}");
+  H5Pset_virtual_prefix(dataset_access, "${ORIGIN}");
+}
+
+std::string link_out(hid_t file) {
+  const auto held = lock();
+  std::string found;
+  const auto look = [](hid_t, const char* name, const H5L_info_t* info, void* data) -> herr_t {
+    if (info->type == H5L_TYPE_HARD || info->type == H5L_TYPE_SOFT) return 0;
+    *static_cast<std::string*>(data) = name;
+    return 1;
+  };
+  H5Lvisit(file, H5_INDEX_NAME, H5_ITER_INC, look, &found);
+  return found;
+}
+
+Handle open_file(const std::string& path, Links links) {
+  const auto held = lock();
+  followed().erase(path);
+  if (links == Links::followed) followed().insert(path);
   check_file(path);  // HDF5 gives fewer reasons, and waits for a pipe
   const Handle access = file_access();
   Handle file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()));
@@ -197,7 +240,7 @@ void give_up(hid_t file) noexcept {
 
 bool exists(hid_t location, const std::string& path) {
   const auto held = lock();
-  return all_parts(path, [&](const std::string& part) { return H5Lexists(location, part.c_str(), inside_only()) > 0; });
+  return all_parts(path, [&](const std::string& part) { return H5Lexists(location, part.c_str(), link_access(location)) > 0; });
 }
 
 Handle open_group(hid_t location, const std::string& path) { return open_object(location, path, H5I_GROUP, "group"); }
@@ -209,7 +252,12 @@ Handle open_dataset(hid_t location, const std::string& path, std::size_t cache_b
   const auto held = lock();
   open_dataset(location, path);  // says what is wrong, if anything is
   const Handle access(H5Pcreate(H5P_DATASET_ACCESS));
-  stay_inside(access.get());
+  if (may_leave(location)) {
+    leave_read_only(access.get());
+    look_beside(access.get());
+  } else {
+    stay_inside(access.get());
+  }
   // The cache is a hash table without chains: many more slots than chunks, a prime number of them.
   std::size_t slots = 521;
   for (const std::size_t more : {12421, 100'003, 1'000'003}) {

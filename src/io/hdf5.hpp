@@ -41,8 +41,12 @@ class Handle {
   hid_t id_ = H5I_INVALID_HID;
 };
 
+/// Whether what a file holds may lie in other files that it names: external links, virtual data sets, external storage.
+enum class Links : std::uint8_t { refused, followed };
 /// The file at `path`, read-only. Throws Error{input}.
-Handle open_file(const std::string& path);
+Handle open_file(const std::string& path, Links links = Links::refused);
+/// The first link in it to another file, or "".
+std::string link_out(hid_t file);
 /// The same from memory (the bytes are copied); `name` is for error texts.
 Handle open_bytes(std::span<const std::byte> bytes, const std::string& name);
 /// A new file at `path`, which leaves its first `user_block` bytes (0, or 512 times a power of two) to the caller.
@@ -55,7 +59,7 @@ void close_file(Handle file);
 void give_up(hid_t file) noexcept;
 
 bool exists(hid_t location, const std::string& path);  ///< every part of the path
-/// Links that lead out of the file are refused. Throw Error{input}.
+/// Links that lead out of the file are refused unless it was opened otherwise. Throw Error{input}.
 Handle open_group(hid_t location, const std::string& path);
 Handle open_dataset(hid_t location, const std::string& path);
 /// The same with a chunk cache of this size, for a data set that is read piece by piece.
@@ -64,10 +68,23 @@ Handle create_group(hid_t location, const std::string& path);  ///< with the gro
 std::vector<std::string> children(hid_t group);                ///< names of the links in it, sorted
 std::vector<hsize_t> shape(hid_t dataset);                     ///< empty for a scalar
 
-/// Throws Error{input} unless the values of the data set can be had from this file: no external or virtual storage, no
-/// filter that is not at hand, and no more bytes declared than what is stored could hold (gzip: 1032 to 1 at best).
+/// What to do where a file names another.
+inline constexpr const char* kFollow = "If you trust it, let elver follow it with --follow-links; or copy the data into one file";
+/// True for an object in a file whose links are followed, or reached through one.
+bool may_leave(hid_t object);
+/// How a data set of such a file is opened: names of other files are taken from where it lies.
+void look_beside(hid_t dataset_access);
+/// The bytes of all files that an external or virtual data set names. Throws Error{input} where one is missing or too
+/// short: HDF5 would make up its values.
+std::uint64_t bytes_elsewhere(hid_t dataset, hid_t creation);
+
+/// Throws Error{input} unless the values of the data set can be had: no external or virtual storage (unless links are
+/// followed), no filter that is not at hand, and no more bytes declared than what is stored could hold (gzip: 1032 to 1 at best).
 /// Returns the number of elements.
 std::uint64_t check_readable(hid_t dataset);
+
+/// What of a file may be held unpacked at a time: 64 MiB, or 4 times its size. A small file cannot ask for much memory.
+std::uint64_t most_unpacked(hid_t file);
 
 /// The filter that the data set needs and this HDF5 lacks, by name; "" if it lacks none.
 std::string missing_filter(hid_t dataset);

@@ -100,15 +100,22 @@ std::string missing_filter(hid_t dataset) {
   return "";
 }
 
+std::uint64_t most_unpacked(hid_t file) {
+  constexpr std::uint64_t kAlways = 64 << 20;
+  hsize_t size = 0;
+  const auto held = lock();
+  return H5Fget_filesize(file, &size) < 0 ? kAlways : std::max(kAlways, times(4, size));
+}
+
 std::uint64_t check_readable(hid_t dataset) {
   const auto held = lock();
   const Handle creation(H5Dget_create_plist(dataset));
   const Handle type(H5Dget_type(dataset));
   if (!creation || !type) fail_read(dataset, "");
   const H5D_layout_t layout = H5Pget_layout(creation.get());
-  if (layout == H5D_VIRTUAL || H5Pget_external_count(creation.get()) > 0) {
-    fail_read(dataset, path_of(dataset) + " keeps its values in another file",
-              "Copy the data into one file (for example with h5repack)");
+  const bool elsewhere = layout == H5D_VIRTUAL || H5Pget_external_count(creation.get()) > 0;
+  if (elsewhere && !may_leave(dataset)) {
+    fail_read(dataset, path_of(dataset) + " keeps its values in another file", kFollow);
   }
   if (const std::string filter = missing_filter(dataset); !filter.empty()) {
     fail_read(dataset, path_of(dataset) + " is compressed with the filter " + filter + ", which is not at hand",
@@ -124,8 +131,10 @@ std::uint64_t check_readable(hid_t dataset) {
   hsize_t file_size = 0;
   const Handle file(H5Iget_file_id(dataset));
   if (!file || H5Fget_filesize(file.get(), &file_size) < 0) fail_read(dataset, "");
-  const std::uint64_t stored = std::min<std::uint64_t>(H5Dget_storage_size(dataset), file_size);
-  const std::uint64_t limit = std::max(kNeverWritten, times(stored, expansion(creation.get())));
+  const std::uint64_t stored = elsewhere ? bytes_elsewhere(dataset, creation.get())
+                                         : std::min<std::uint64_t>(H5Dget_storage_size(dataset), file_size);
+  const std::uint64_t growth = layout == H5D_VIRTUAL ? 1032 : expansion(creation.get());
+  const std::uint64_t limit = std::max(kNeverWritten, times(stored, growth));
   std::uint64_t largest = times(elements, element);
   if (layout == H5D_CHUNKED && elements > 0) {
     hsize_t chunk[H5S_MAX_RANK];
@@ -133,6 +142,10 @@ std::uint64_t check_readable(hid_t dataset) {
     std::uint64_t bytes = element;
     for (int i = 0; i < rank; ++i) bytes = times(bytes, chunk[i]);
     largest = std::max(largest, bytes);  // HDF5 unpacks whole chunks
+    if (bytes > most_unpacked(file.get())) {
+      fail_read(dataset, path_of(dataset) + text(" is stored in chunks of %llu bytes, far more than the file has", static_cast<unsigned long long>(bytes)),
+                "Write it again with smaller chunks");
+    }
   }
   if (largest > limit) {
     fail_read(

@@ -3,44 +3,15 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cassert>
 #include <cstring>
 #include <span>
 #include <type_traits>
 
 #include "elver/error.hpp"
-#include "types/text.hpp"
 
 namespace elver {
 namespace {
-
-std::vector<std::string> members(hid_t type) {
-  std::vector<std::string> names;
-  for (int i = 0; i < H5Tget_nmembers(type); ++i) {
-    char* const name = H5Tget_member_name(type, static_cast<unsigned>(i));
-    names.emplace_back(name != nullptr ? name : "");
-    H5free_memory(name);
-  }
-  return names;
-}
-
-NumberType integer_type(hid_t type, std::string& refusal) {
-  const bool is_signed = H5Tget_sign(type) != H5T_SGN_NONE;
-  switch (H5Tget_size(type)) {
-    case 1:
-      return is_signed ? NumberType::i8 : NumberType::u8;
-    case 2:
-      return is_signed ? NumberType::i16 : NumberType::u16;
-    case 4:
-      return is_signed ? NumberType::i32 : NumberType::u32;
-    case 8:
-      return is_signed ? NumberType::i64 : NumberType::u64;
-    default:
-      refusal = text("its values are integers of %zu bytes", H5Tget_size(type));
-      return NumberType::i64;
-  }
-}
 
 /// Calls `work` with a value of the C++ type.
 template <class Work>
@@ -116,57 +87,6 @@ void arrange(const Number* from, std::span<const Run> runs, Out* out) {
   }
 }
 
-}  // namespace
-
-hid_t memory_type(NumberType type) {
-  const auto held = hdf5::lock();
-  const std::array types{H5T_NATIVE_UINT8,  H5T_NATIVE_INT8,   H5T_NATIVE_UINT16, H5T_NATIVE_INT16,
-                         H5T_NATIVE_UINT32, H5T_NATIVE_INT32,  H5T_NATIVE_UINT64, H5T_NATIVE_INT64,
-                         H5T_NATIVE_FLOAT,  H5T_NATIVE_DOUBLE, H5T_NATIVE_INT8};  // in the order of NumberType
-  const auto place = static_cast<std::size_t>(type);
-  return place < types.size() ? types[place] : H5I_INVALID_HID;
-}
-
-NumberType number_type(hid_t dataset, std::string& refusal) {
-  const auto held = hdf5::lock();
-  const hdf5::Handle type(H5Dget_type(dataset));
-  if (const std::string filter = hdf5::missing_filter(dataset); !filter.empty()) {
-    refusal = "it is compressed with the filter " + filter +
-              ", which is not at hand; install HDF5's plug-in for it, or save it with gzip";
-  }
-  const std::size_t size = H5Tget_size(type.get());
-  switch (H5Tget_class(type.get())) {
-    case H5T_INTEGER:
-      return integer_type(type.get(), refusal);
-    case H5T_FLOAT:
-      return size <= 4 ? NumberType::f32 : NumberType::f64;
-    case H5T_ENUM: {
-      std::vector<std::string> names = members(type.get());
-      std::sort(names.begin(), names.end());
-      if (names == std::vector<std::string>{"FALSE", "TRUE"}) return NumberType::boolean;
-      refusal = "its values are names";
-      return NumberType::i8;
-    }
-    case H5T_COMPOUND: {
-      const std::vector<std::string> names = members(type.get());
-      if (names.size() == 2) {
-        refusal = "its values are complex";
-        return size <= 8 ? NumberType::c64 : NumberType::c128;
-      }
-      refusal = names.size() == 3 || names.size() == 4 ? "its values are colours (RGB)" : "its values are records";
-      return NumberType::rgb;
-    }
-    case H5T_VLEN:
-      refusal = "its values are ragged (spectra of different lengths)";
-      return NumberType::f64;
-    default:
-      refusal = "its values are not numbers";
-      return NumberType::u8;
-  }
-}
-
-namespace {
-
 /// The data set as bytes of its file; null where it does not lie there in one piece, or not all of it.
 std::unique_ptr<const StridedImage> mapped(hid_t dataset, const ImageInfo& info, const std::vector<hsize_t>& dims,
                                            const std::vector<std::size_t>& places) {
@@ -216,7 +136,9 @@ Hdf5Image::Cache Hdf5Image::cache_for(hid_t dataset, const std::vector<hsize_t>&
     if (i != first_navigation) row *= static_cast<double>((dims[i] + chunk[i] - 1) / chunk[i]);
   }
   const double memory = static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE));
-  const double wanted = std::max(bytes, std::min({2 * row * bytes, memory / 4, 1024.0 * 1024 * 1024}));
+  const hdf5::Handle file(H5Iget_file_id(dataset));
+  const auto most = static_cast<double>(hdf5::most_unpacked(file.get()));
+  const double wanted = std::max(bytes, std::min({2 * row * bytes, memory / 4, most, 1024.0 * 1024 * 1024}));
   return {static_cast<std::size_t>(wanted), static_cast<std::size_t>(wanted / bytes)};
 }
 
@@ -237,7 +159,7 @@ Hdf5Image::Hdf5Image(ImageInfo info, hid_t location, const std::string& path, st
   }
   dataset_ = hdf5::open_dataset(location, path, cache_.bytes, cache_.chunks);
   const auto held = hdf5::lock();
-  file_ = hdf5::Handle(H5Iget_file_id(dataset_.get()));
+  file_ = hdf5::Handle(H5Iget_file_id(location));  // not that of the data set, which a link may have led to
   // Chunks are unpacked here where pixels lie in the order of the data set.
   const bool has_energy = navigation_.size() < places_.size();
   const bool in_order = std::is_sorted(places_.begin(), places_.end() - (has_energy ? 1 : 0));

@@ -74,7 +74,16 @@ hdf5::Handle dataset_if(hid_t location, const std::string& path) {
 std::vector<std::string> groups_below(hid_t location) { return Walk(H5I_GROUP).from(location); }
 std::vector<std::string> datasets_below(hid_t location) { return Walk(H5I_DATASET).from(location); }
 
+std::vector<double> read_positions(hid_t location, const std::string& path, std::uint64_t size) {
+  const std::vector<hsize_t> dims = hdf5::shape(hdf5::open_dataset(location, path).get());
+  std::uint64_t count = 1;
+  for (const hsize_t n : dims) count = n != 0 && count > (size + 1) / n ? size + 2 : count * n;
+  if (count != size && count != size + 1 && count > 2) return {};
+  return hdf5::read<double>(location, path);
+}
+
 std::string put_positions(std::span<const double> positions, Axis& axis) {
+  if (positions.empty()) return text("has not one position for each of its %llu elements", static_cast<unsigned long long>(axis.size));
   if (positions.size() != axis.size) {
     return text("has %zu positions for %llu elements", positions.size(), static_cast<unsigned long long>(axis.size));
   }

@@ -36,6 +36,9 @@ std::vector<std::string> groups_below(hid_t location);
 /// The data sets below, likewise.
 std::vector<std::string> datasets_below(hid_t location);
 
+/// The numbers of a table that goes with an axis of this size: none where it has other than `size` or `size` + 1, so that
+/// no more is unpacked than the axis needs. Throws Error{input}.
+std::vector<double> read_positions(hid_t location, const std::string& path, std::uint64_t size);
 /// Offset and scale of positions that are evenly spaced, to a millionth of their span. Returns what is wrong, or "".
 std::string put_positions(std::span<const double> positions, Axis& axis);
 

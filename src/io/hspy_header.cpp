@@ -1,26 +1,8 @@
 #include "io/hspy_header.hpp"
 
-#include "elver/error.hpp"
 #include "types/text.hpp"
 
 namespace elver {
-
-void check_writable(const SignalHeader& header) {
-  const std::string what = "cannot write signal \"" + header.title + "\"";
-  if (header.type == NumberType::c64 || header.type == NumberType::c128 || header.type == NumberType::rgb) {
-    throw Error(ErrorKind::mismatch, what, text("its values are %s", std::string(name_of(header.type)).c_str()),
-                "Only integers, real numbers and booleans can be written");
-  }
-  if (header.axes.empty() || header.axes.size() > 8) {
-    throw Error(ErrorKind::mismatch, what, text("it has %zu axes", header.axes.size()));
-  }
-  for (const Axis& axis : header.axes) {
-    if (axis.size == 0) throw Error(ErrorKind::mismatch, what, "axis \"" + axis.name + "\" has no elements");
-    if (axis.role == AxisRole::energy && &axis != &header.axes.back()) {
-      throw Error(ErrorKind::mismatch, what, "its energy axis is not the last one");
-    }
-  }
-}
 
 void write_axes(hid_t group, const SignalHeader& header) {
   const bool spectra = header.axes.back().role == AxisRole::energy;

@@ -5,8 +5,6 @@
 /// What a HyperSpy signal holds besides its data. For the writer.
 namespace elver {
 
-/// Throws Error{mismatch} for complex and RGB values, empty axes, and an energy axis that is not the last.
-void check_writable(const SignalHeader& header);
 /// The groups axis-0, axis-1, ...
 void write_axes(hid_t group, const SignalHeader& header);
 /// The groups metadata and original_metadata, which HyperSpy requires.

@@ -101,7 +101,7 @@ std::vector<std::size_t> read_axes(hid_t group, const std::vector<hsize_t>& dims
     axis.offset = hdf5::number_attribute(holder.get(), "offset", 0.0);
     const std::string type = word(holder.get(), "_type");
     if (hdf5::exists(holder.get(), "axis")) {
-      const std::string wrong = put_positions(hdf5::read<double>(holder.get(), "axis"), axis);
+      const std::string wrong = put_positions(read_positions(holder.get(), "axis", axis.size), axis);
       if (!wrong.empty()) info.refusal = "its axis \"" + axis.name + "\" " + wrong;
     } else if (!type.empty() && type != "UniformDataAxis") {
       info.refusal = "its axis \"" + axis.name + "\" is a " + type + "; convert it to even steps first";

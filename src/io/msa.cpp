@@ -288,34 +288,24 @@ bool recognises(const std::filesystem::path& /*path*/, std::span<const std::byte
   return false;
 }
 
-File open(const std::filesystem::path& path, const OpenOptions& options) {
-  return read_msa(map_file(path), path, options);
+File read(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options) {
+  Content content = read_content({reinterpret_cast<const char*>(bytes.span.data()), bytes.span.size()});
+  const auto spectrum = std::make_shared<Spectrum>(read_spectrum(content));
+  ImageInfo info = describe(content, *spectrum, path);
+  arrange_axes(info, 0, options, true);
+  StridedLayout layout;
+  layout.bytes = {std::as_bytes(std::span(spectrum->counts)), spectrum};
+  layout.strides = {sizeof(double)};
+  File file{path, "msa", {}};
+  file.images.push_back(std::make_unique<StridedImage>(std::move(info), std::move(layout)));
+  return file;
 }
 
 }  // namespace
 
-const Reader msa_reader{{"msa", "EMSA/MAS", ".msa .emsa .txt",
-                           "one spectrum; axis; beam energy, angles, dwell time"},
-                          recognises,
-                          open};
-
-File read_msa(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options) {
-  try {
-    Content content = read_content({reinterpret_cast<const char*>(bytes.span.data()), bytes.span.size()});
-    const auto spectrum = std::make_shared<Spectrum>(read_spectrum(content));
-    ImageInfo info = describe(content, *spectrum, path);
-    arrange_axes(info, 0, options, true);
-    StridedLayout layout;
-    layout.bytes = {std::as_bytes(std::span(spectrum->counts)), spectrum};
-    layout.strides = {sizeof(double)};
-    File file{path, "msa", {}};
-    file.images.push_back(std::make_unique<StridedImage>(std::move(info), std::move(layout)));
-    return file;
-  } catch (const Error&) {
-    throw;
-  } catch (const std::runtime_error& error) {
-    throw Error(ErrorKind::input, "cannot read " + path.string(), error.what(), "It should be an EMSA/MAS spectrum");
-  }
-}
+const Reader msa_reader{{"msa", "EMSA/MAS", ".msa .emsa .txt", "one spectrum; axis; beam energy, angles, dwell time"},
+                        recognises,
+                        read,
+                        "It should be an EMSA/MAS spectrum"};
 
 }  // namespace elver

@@ -46,7 +46,7 @@ Axis read_axis(hid_t group, const std::string& name, std::uint64_t size, std::st
   axis.units = unit_of(table.get());
   const hdf5::Handle type(H5Dget_type(table.get()));
   if (H5Tget_class(type.get()) == H5T_STRING || hdf5::shape(table.get()).size() != 1) return axis;
-  const std::vector<double> positions = hdf5::read<double>(group, name);
+  const std::vector<double> positions = read_positions(group, name, size);
   if (positions.size() == size && size > 2) {
     if (const std::string wrong = put_positions(positions, axis); !wrong.empty() && is_energy_unit(axis.units)) {
       refusal = "its axis \"" + axis.name + "\" " + wrong;

@@ -59,6 +59,14 @@ std::vector<std::string> axes_of(hid_t group, hid_t data, std::size_t rank) {
   return out;
 }
 
+/// What an axis calls itself: "Energy loss" of "Energy loss (eV)"; the name of its table where it says nothing.
+std::string label_of(hid_t table, const std::string& name, const std::string& units) {
+  std::string label = hdf5::string_attribute(table, "long_name");
+  const std::string end = " (" + units + ")";
+  if (label.ends_with(end)) label.resize(label.size() - end.size());
+  return label.empty() ? name : label;
+}
+
 Axis read_axis(hid_t group, const std::string& name, std::uint64_t size, std::size_t place, std::string& refusal) {
   Axis axis;
   axis.size = size;
@@ -68,14 +76,24 @@ Axis read_axis(hid_t group, const std::string& name, std::uint64_t size, std::si
   const hdf5::Handle type(H5Dget_type(table.get()));
   if (H5Tget_class(type.get()) == H5T_STRING || hdf5::shape(table.get()).size() > 1) return axis;
   axis.units = hdf5::string_attribute(table.get(), "units");
+  axis.name = label_of(table.get(), name, axis.units);
   Axis measured = axis;
-  const std::vector<double> positions = hdf5::read<double>(group, name);
+  const std::vector<double> positions = read_positions(group, name, size);
   // Edges of the channels, one more than there are channels, are allowed too.
   const std::span<const double> all(positions);
   const bool edges = positions.size() == size + 1;
   const std::string wrong = put_positions(edges ? all.first(size) : all, measured);
   if (edges && wrong.empty()) measured.offset += measured.scale / 2;
-  if (wrong.empty()) return measured;
+  if (wrong.empty()) {
+    // One position has no step; and what elver wrote gives the very numbers back.
+    const double scale = hdf5::number_attribute(table.get(), "scale", measured.scale);
+    const double offset = hdf5::number_attribute(table.get(), "offset", measured.offset);
+    const double step = std::fabs(measured.scale);
+    if (size == 1 || (std::fabs(scale - measured.scale) <= 1e-6 * step && std::fabs(offset - measured.offset) <= 1e-6 * step)) {
+      measured.scale = scale, measured.offset = offset;
+    }
+    return measured;
+  }
   if (is_energy_unit(axis.units)) refusal = "its axis \"" + axis.name + "\" " + wrong;
   axis.units.clear();  // pixels at uneven places are counted
   return axis;
@@ -113,6 +131,10 @@ ImageInfo conditions_of(hid_t file, const std::string& entry_name) {
   info.convergence_mrad = field(entry.get(), datasets, {"convergence_angle", "semi_convergence_angle"});
   info.collection_mrad = field(entry.get(), datasets, {"collection_angle", "semi_collection_angle"});
   info.dwell_s = field(entry.get(), datasets, {"dwell_time", "exposure"});
+  if (dataset_if(entry.get(), "elver/record")) {
+    const std::vector<std::string> record = hdf5::read_strings(entry.get(), "elver/record");
+    if (!record.empty()) info.record_json = record.front();
+  }
   if (const hdf5::Handle kind = dataset_if(entry.get(), "auxiliary/hyperspy_metadata/Signal/signal_type")) {
     const std::vector<std::string> word = hdf5::read_strings(entry.get(), "auxiliary/hyperspy_metadata/Signal/signal_type");
     if (!word.empty()) info.signal_type = word.front();
@@ -126,7 +148,9 @@ std::unique_ptr<Image> read_nxdata(hid_t file, const std::string& path, const st
   const hdf5::Handle data = hdf5::open_dataset(group.get(), signal);
   ImageInfo info = conditions;
   info.id = path;
-  info.title = path.substr(path.rfind('/') + 1);
+  info.title = hdf5::string_attribute(group.get(), "title", path.substr(path.rfind('/') + 1));
+  info.quantity = hdf5::string_attribute(data.get(), "units");
+  if (info.signal_type.empty()) info.signal_type = hdf5::string_attribute(group.get(), "signal_type");
   const std::vector<hsize_t> dims = hdf5::shape(data.get());
   const std::vector<std::string> names = axes_of(group.get(), data.get(), dims.size());
   for (std::size_t i = 0; i < dims.size(); ++i)

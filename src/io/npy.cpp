@@ -182,16 +182,20 @@ bool recognises(const std::filesystem::path& /*path*/, std::span<const std::byte
   return std::string_view(reinterpret_cast<const char*>(head.data()), head.size()).starts_with(kMagic);
 }
 
-File open(const std::filesystem::path& path, const OpenOptions& options) {
-  return read_npy(map_file(path), path, options);
+File read(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options) {
+  if (!recognises(path, bytes.span)) throw std::runtime_error("it does not begin as a NumPy file does");
+  File file{path, "npy", {}};
+  file.images.push_back(make_image(bytes, path, options));
+  return file;
 }
 
 }  // namespace
 
 const Reader npy_reader{{"npy", "NumPy", ".npy",
                            "one array of one to three axes; --offset-ev and --dispersion-ev calibrate it"},
-                          recognises,
-                          open};
+                         recognises,
+                          read,
+                         "Write real numbers, (rows, columns, channels), (pixels, channels) or (channels), with numpy.save"};
 
 NpyArray find_npy_array(std::span<const std::byte> bytes) {
   const auto [header, start] = read_header(bytes);
@@ -222,20 +226,6 @@ NpyArray find_npy_array(std::span<const std::byte> bytes) {
     stride *= static_cast<std::ptrdiff_t>(header.shape[axis]);
   }
   return array;
-}
-
-File read_npy(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options) {
-  try {
-    if (!recognises(path, bytes.span)) throw std::runtime_error("it does not begin as a NumPy file does");
-    File file{path, "npy", {}};
-    file.images.push_back(make_image(bytes, path, options));
-    return file;
-  } catch (const Error&) {
-    throw;
-  } catch (const std::runtime_error& error) {
-    throw Error(ErrorKind::input, "cannot read " + path.string(), error.what(),
-                "Write real numbers, (rows, columns, channels), (pixels, channels) or (channels), with numpy.save");
-  }
 }
 
 }  // namespace elver

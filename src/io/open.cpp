@@ -127,6 +127,13 @@ File read_hdf5(const hdf5::Handle& file, const std::filesystem::path& path, cons
   return {path, "hdf5", {}};
 }
 
+/// A file that holds nothing but may name another that does.
+void check_links(const hdf5::Handle& file, const File& found) {
+  if (!found.images.empty()) return;
+  const std::string link = hdf5::link_out(file.get());
+  if (!link.empty()) hdf5::fail_read(file.get(), "\"" + link + "\" is a link to another file", hdf5::kFollow);
+}
+
 [[noreturn]] void refuse_unknown(const std::filesystem::path& path) {
   throw Error(ErrorKind::input, "cannot read " + path.string(), "its content is of no format that elver knows",
               path.extension() == ".raw" ? "Give the .rpl file that describes it" : "`elver formats` lists what elver reads");
@@ -169,11 +176,30 @@ File open_file(const std::filesystem::path& path, const OpenOptions& options) {
     finish_file(file, options);
     return file;
   };
-  if (is_hdf5(head)) return finished(read_hdf5(hdf5::open_file(path.string()), path, options));
+  if (is_hdf5(head)) {
+    const hdf5::Handle file =
+        hdf5::open_file(path.string(), options.follow_links ? hdf5::Links::followed : hdf5::Links::refused);
+    File found = read_hdf5(file, path, options);
+    check_links(file, found);
+    return finished(std::move(found));
+  }
   for (const Reader* reader : kReaders) {
-    if (reader->recognises(path, head)) return finished(reader->open(path, options));
+    if (reader->recognises(path, head)) return finished(read_with(*reader, bytes, path, options));
   }
   refuse_unknown(path);
+}
+
+File read_with(const Reader& reader, const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options) {
+  try {
+    File file = reader.read(bytes, path, options);
+    check_whole(bytes);
+    return file;
+  } catch (const Error&) {
+    throw;
+  } catch (const std::runtime_error& error) {
+    check_whole(bytes);
+    throw Error(ErrorKind::input, "cannot read " + path.string(), error.what(), reader.todo);
+  }
 }
 
 File read_hdf5(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options) {

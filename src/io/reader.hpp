@@ -14,15 +14,26 @@
 /// axis.
 namespace elver {
 
+struct Mapping;  ///< of a file, in mapped_file.cpp
+
+/// The bytes of a file, and who keeps them alive: a mapping, or memory.
+struct Bytes {
+  std::span<const std::byte> span;
+  std::shared_ptr<const void> owner;
+  int file = -1;  ///< of a whole mapped file: its descriptor, open as long as `owner` lives
+  const Mapping* mapping = nullptr;
+};
+
 /// One format. Adding one: a file of its own in src/io, a declaration below (of one in HDF5: in hdf5_reader.hpp), a
 /// line in the table in open.cpp.
 struct Reader {
   FormatInfo about;
   /// By content: `head` is the first few kB of the file (all of it, if it is shorter).
   bool (*recognises)(const std::filesystem::path& path, std::span<const std::byte> head);
-  /// Lists the images with their axes arranged (arrange_axes). Picks none: open_file does.
-  /// Throws Error{input} for a malformed file.
-  File (*open)(const std::filesystem::path& path, const OpenOptions& options);
+  /// Lists the images with their axes arranged (arrange_axes). Picks none: open_file does. Throws std::runtime_error that
+  /// says what is wrong with a malformed file.
+  File (*read)(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options);
+  const char* todo;  ///< what to do about a malformed file
 };
 extern const Reader dm_reader;
 extern const Reader msa_reader;
@@ -30,14 +41,11 @@ extern const Reader npy_reader;
 extern const Reader ripple_reader;
 extern const Reader swift_reader;
 
-/// The bytes of a file, and who keeps them alive: a mapping, or memory.
-struct Bytes {
-  std::span<const std::byte> span;
-  std::shared_ptr<const void> owner;
-  int file = -1;  ///< of a whole mapped file: its descriptor, open as long as `owner` lives
-};
-/// Maps a whole file, read-only. Throws Error{input} when it is missing, a folder, empty or not readable.
+/// Maps a whole file, read-only. Throws Error{input} when it is missing, a folder, empty or not readable. Where the file
+/// becomes shorter, or its disk fails, while it is read, zeros are read and check_whole throws.
 Bytes map_file(const std::filesystem::path& path);
+/// Throws Error{input} where bytes of a mapped file were read that are no longer there.
+void check_whole(const Bytes& bytes);
 /// Copies bytes of a mapped file past the mapping. Throws Error{input} when they cannot be read.
 void copy_from_file(const Bytes& bytes, std::size_t offset, std::span<std::byte> out);
 /// The pages of a mapped file that were read so far no longer count as this program's memory.
@@ -52,13 +60,11 @@ void give_back(const Bytes& bytes, std::span<const std::byte> part) noexcept;
 /// Throws as map_file does, and maps nothing.
 void check_file(const std::filesystem::path& path);
 
-/// The readers of mapped formats, from bytes wherever they are; `path` is for names and messages only.
-File read_dm(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options);
+/// Reads from bytes wherever they are; `path` is for names, messages and what lies beside. Throws Error{input} for a
+/// malformed file.
+File read_with(const Reader& reader, const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options);
 /// (HDF5 of any format. This one copies the bytes; opened by path, values stay in the file.)
 File read_hdf5(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options);
-File read_msa(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options);
-File read_npy(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options);
-File read_swift(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options);
 
 /// Finds the energy axis of an image and puts it last; sets roles and `kind`; turns keV and meV into eV.
 /// In: `info` with id, title, signal type and axes in the C order of the file. Out: for each axis of `info` its place

@@ -40,8 +40,10 @@ class Keys {
       const std::size_t end = std::min(text.find('\n'), text.size());
       std::string_view line = trimmed(text.substr(0, std::min(end, text.find(';'))));
       text.remove_prefix(std::min(text.size(), end + 1));
-      if (line.starts_with("(MLX::")) line.remove_prefix(6);
-      if (line.ends_with(')')) line.remove_suffix(1);
+      if (line.starts_with("(MLX::")) {
+        line.remove_prefix(6);
+        if (line.ends_with(')')) line.remove_suffix(1);
+      }
       const std::size_t cut = std::min(line.find_first_of(" \t:"), line.size());
       std::string_view value = trimmed(line.substr(cut));
       if (value.starts_with(':')) value = trimmed(value.substr(1));
@@ -180,24 +182,18 @@ bool recognises(const fs::path& /*path*/, std::span<const std::byte> head) {
   return bytes.find('\0') == bytes.npos && Keys(bytes).describes_a_cube();
 }
 
-File open(const fs::path& path, const OpenOptions& options) {
-  try {
-    const Bytes bytes = map_file(path);
-    const Keys keys({reinterpret_cast<const char*>(bytes.span.data()), bytes.span.size()});
-    File file{path, "ripple", {}};
-    file.images.push_back(make_image(keys, path, options));
-    return file;
-  } catch (const Error&) {
-    throw;
-  } catch (const std::runtime_error& error) {
-    throw Error(ErrorKind::input, "cannot read " + path.string(), error.what(), "Write .rpl and .raw again, under one name");
-  }
+File read(const Bytes& bytes, const fs::path& path, const OpenOptions& options) {
+  const Keys keys({reinterpret_cast<const char*>(bytes.span.data()), bytes.span.size()});
+  File file{path, "ripple", {}};
+  file.images.push_back(make_image(keys, path, options));
+  return file;
 }
 
 }  // namespace
 
 const Reader ripple_reader{{"ripple", "Ripple", ".rpl with .raw", "one array of one to three axes; axes, units; beam energy, angles"},
                            recognises,
-                           open};
+                           read,
+                           "Write .rpl and .raw again, under one name"};
 
 }  // namespace elver

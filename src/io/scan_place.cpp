@@ -61,8 +61,9 @@ ScanPlace scan_place(const std::filesystem::path& path) {
     throw;
   } catch (const std::runtime_error& error) {
     throw Error(ErrorKind::input, "cannot read " + path.string(), error.what(),
-                "The file is damaged or was cut short: copy it again from its source");
+                dm_reader.todo);
   }
+  check_whole(bytes);
   ScanPlace out;  // the thumbnail says nothing; of several images the first that tells
   for (const auto& [index, place] : places) {
     if (place.in_survey || !place.survey.empty() || place.stage_x_um) return place;

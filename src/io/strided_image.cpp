@@ -77,6 +77,7 @@ void StridedImage::read_tile(PixelRange pixels, ChannelRange channels, std::span
                                                      out.data() + before, 1, count);
                  });
   });
+  check_whole(layout_.bytes);
   if (sparing_) give_back_pages(layout_.bytes);
 }
 
@@ -90,6 +91,7 @@ void StridedImage::read_mapped(PixelRange pixels, ChannelRange channels, std::sp
                                                      out.data() + before, 1, count);
                  });
   });
+  check_whole(layout_.bytes);
 }
 
 Grain StridedImage::grain() const { return {1, std::max<std::uint64_t>(1, std::min<std::uint64_t>(columns(), 64))}; }
@@ -126,6 +128,7 @@ void StridedImage::read_numbers(PixelRange pixels, ChannelRange channels, std::s
                    values::copy_block<Number, Source>(from, run, stride, channels.size(), channel_stride,
                                                       target + before * pixel_step, pixel_step, channel_step);
                  });
+    check_whole(layout_.bytes);
     if (sparing_) give_back_pages(layout_.bytes);
     if (!aligned.empty()) std::memcpy(out.data(), aligned.data(), aligned.size() * sizeof(Number));
   });

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "elver/error.hpp"
+#include "types/text.hpp"
 
 namespace elver {
 namespace {
@@ -119,6 +120,12 @@ std::vector<std::size_t> symmetry_classes(const std::vector<Structure>& structur
   for (const Structure& structure : structures)
     out.push_back(known.emplace(fingerprint(structure), known.size()).first->second);
   return out;
+}
+
+std::string network_name(const Structure& structure) {
+  std::uint64_t hash = 0;
+  for (const std::uint64_t word : fingerprint(structure)) hash = mix(hash, word);
+  return text("%016llx", static_cast<unsigned long long>(hash));
 }
 
 }  // namespace elver

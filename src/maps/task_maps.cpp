@@ -35,6 +35,20 @@ std::size_t rounds_of(const Task& task, std::vector<std::string>& notes) {
 
 }  // namespace
 
+void shown_values(const Task& task, std::span<float> margins, std::size_t rows) {
+  const bool binary = task.booster.objective().starts_with("binary:");
+  if (binary && task.trust) {
+    for (float& value : margins) {
+      const double margin = task.trust->slope * static_cast<double>(value) + task.trust->offset;
+      value = static_cast<float>(1.0 / (1.0 + std::exp(-margin)));
+    }
+    return;
+  }
+  task.booster.transform(margins, rows);
+  if (task.booster.objective() != "binary:logitraw") return;  // which leaves the logistic to us
+  for (float& value : margins) value = 1.0F / (1.0F + std::exp(-value));
+}
+
 TaskMaps::TaskMaps(const Task& task, std::size_t feature_count, std::uint64_t pixels, std::vector<Map>& maps,
                    std::vector<std::string>& notes)
     : task_(task), outputs_(task.booster.output_count()), first_map_(maps.size()) {
@@ -64,7 +78,6 @@ TaskMaps::TaskMaps(const Task& task, std::size_t feature_count, std::uint64_t pi
       add(task.name + numbered(i), task.unit, title + spoken(numbered(i)), MapScale::linear);
     }
   } else if (booster.objective().starts_with("binary:")) {
-    logit_ = booster.objective() == "binary:logitraw";
     for (std::size_t i = 0; i < outputs_; ++i) {
       add("probability_" + task.name + numbered(i), "", "Probability of " + name + spoken(numbered(i)),
           MapScale::probability);
@@ -124,18 +137,7 @@ void TaskMaps::fill(const float* margins, std::size_t stride, std::span<const st
     }
   }
   const Trust* const trust = task_.trust ? &*task_.trust : nullptr;
-  const bool calibrated = trust != nullptr && kind_ == Kind::values && task_.booster.is_classifier();
-  if (calibrated) {
-    for (float& value : values) {
-      const double margin = trust->slope * static_cast<double>(value) + trust->offset;
-      value = static_cast<float>(1.0 / (1.0 + std::exp(-margin)));
-    }
-  } else {
-    task_.booster.transform(values, rows);
-  }
-  if (logit_ && !calibrated) {
-    for (float& value : values) value = 1.0F / (1.0F + std::exp(-value));
-  }
+  shown_values(task_, values, rows);
   const std::size_t first = first_map_ + (kind_ == Kind::classes ? 1 : 0);
   for (std::size_t row = 0; row < rows; ++row) {
     const std::span<const float> output = std::span(values).subspan(row * outputs_, outputs_);
@@ -147,7 +149,7 @@ void TaskMaps::fill(const float* margins, std::size_t stride, std::span<const st
       const auto in_set = std::ranges::count_if(
           output, [&](float p) { return static_cast<double>(p) >= trust->least_probability || p == output[most]; });
       maps[trust_map_].values[pixels[row]] = static_cast<float>(in_set);
-    } else if (trust != nullptr && !calibrated) {
+    } else if (trust != nullptr && !task_.booster.is_classifier()) {
       const std::size_t edges = snr.size() / rows;
       const double half = trust->quantile * std::sqrt(trust->error.at(snr.subspan(row * edges, edges)));
       for (std::size_t i = 0; i < outputs_; ++i) {

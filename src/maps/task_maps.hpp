@@ -9,6 +9,10 @@
 
 namespace elver {
 
+/// Margins, [row][output], to what a task's maps show, in place: values, probabilities of classes, and of yes or no the
+/// probability that was calibrated, where the task has it.
+void shown_values(const Task& task, std::span<float> margins, std::size_t rows);
+
 /// One task on its way from features to maps: which maps it fills, and how a booster's outputs become their values.
 class TaskMaps {
  public:
@@ -32,7 +36,6 @@ class TaskMaps {
   enum class Kind : std::uint8_t { values, classes };
   const Task& task_;
   Kind kind_ = Kind::values;
-  bool logit_ = false;  ///< binary:logitraw leaves the logistic to us
   std::size_t outputs_ = 1;
   Booster bare_;               ///< of the noise term
   std::size_t rounds_ = 0;     ///< 0: all

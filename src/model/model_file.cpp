@@ -33,7 +33,9 @@ std::string seal(std::span<const std::byte> content) {
 
 std::vector<std::byte> read_file(const std::filesystem::path& path) {
   const Bytes bytes = map_file(path);
-  return {bytes.span.begin(), bytes.span.end()};
+  std::vector<std::byte> out(bytes.span.begin(), bytes.span.end());
+  check_whole(bytes);
+  return out;
 }
 
 /// Throws Error{input} unless the bytes are a model, all of it, as it was written.

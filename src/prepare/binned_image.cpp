@@ -1,9 +1,12 @@
 #include <algorithm>
 #include <charconv>
 #include <cstring>
+#include <limits>
+#include <type_traits>
 
 #include "elver/error.hpp"
 #include "elver/prepare.hpp"
+#include "io/values.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -70,37 +73,42 @@ class BinnedImage : public Image {
  private:
   template <class Number>
   static void store(const std::vector<double>& sums, std::byte* to) {
-    for (const double sum : sums) {
-      const auto number = static_cast<Number>(sum);
+    constexpr auto kLeast = static_cast<double>(std::numeric_limits<Number>::lowest()),
+                   kMost = static_cast<double>(std::numeric_limits<Number>::max());
+    for (const double sum : sums) {  // what does not fit is the most that does
+      const auto number = std::is_integral_v<Number> ? static_cast<Number>(std::clamp(sum, kLeast, kMost)) : static_cast<Number>(sum);
       std::memcpy(to, &number, sizeof number);
       to += sizeof number;
     }
   }
 
   /// Calls `take(pixel)` for each pixel, counted from the first, with its spectrum in `sums`. Whole rows of the
-  /// pixels that it is made of are read at a time and summed in double: sums of counts are exact.
+  /// pixels that it is made of are read at a time, as they are stored, and summed in double: sums of counts are exact
+  /// to 2^53.
   template <class Take>
   void each(PixelRange pixels, ChannelRange channels, std::vector<double>& sums, Take&& take) const {
     const std::uint64_t width = columns(), height = rows_of_one();
-    std::vector<float> tile;
+    const NumberType type = image_->info().type;
+    std::vector<std::byte> stored;
     for (std::uint64_t pixel = pixels.first; pixel < pixels.last;) {
       const std::uint64_t row = pixel / width, column = pixel % width;
       const std::uint64_t run = std::min({width - column, pixels.last - pixel, std::uint64_t{64}});
       const std::uint64_t across = run * bin_.columns;
       std::vector<double> block(run * channels.size(), 0.0);
-      tile.resize(across * channels.size());
+      stored.resize(across * channels.size() * bytes_of(type));
       const std::uint64_t outer = row / height, inner = row % height;
       for (std::uint64_t r = 0; r < bin_.rows; ++r) {
         const std::uint64_t source_row = outer * (image_->rows() / outer_count()) + inner * bin_.rows + r;
         const std::uint64_t first = source_row * image_->columns() + column * bin_.columns;
-        image_->read_tile({first, first + across}, channels, tile);
-        for (std::size_t c = 0; c < channels.size(); ++c) {
-          for (std::uint64_t p = 0; p < run; ++p) {
-            double& sum = block[p * channels.size() + c];
-            for (std::uint64_t k = 0; k < bin_.columns; ++k)
-              sum += static_cast<double>(tile[c * across + p * bin_.columns + k]);
+        image_->read({first, first + across}, channels, stored);
+        values::with_stored({type, false, false}, [&]<class Source>() {
+          const std::byte* from = stored.data();
+          for (std::uint64_t p = 0; p < across; ++p) {
+            double* const sum = block.data() + p / bin_.columns * channels.size();
+            for (std::size_t c = 0; c < channels.size(); ++c, from += bytes_of(type))
+              sum[c] += static_cast<double>(Source::load(from));
           }
-        }
+        });
       }
       for (std::uint64_t p = 0; p < run; ++p) {
         std::copy_n(block.begin() + static_cast<std::ptrdiff_t>(p * channels.size()), channels.size(), sums.begin());

@@ -14,17 +14,17 @@
 namespace elver {
 namespace {
 
-constexpr std::uint64_t kPixels = 2048;  ///< that are looked at, in runs,
-constexpr std::uint64_t kRun = 32;       ///< of so many,
-constexpr std::uint64_t kLongRun =
-    128;                               ///< or of so many where pixels are packed together, which are unpacked together
-constexpr std::size_t kBlock = 16;     ///< channels over which a spectrum is taken to be alike
-constexpr std::size_t kBins = 16;      ///< of the regression
-constexpr double kShapesDiffer = 0.1;  ///< spectra of one image differ in their features by so much
-constexpr double kSure = 5.0;          ///< standard errors
-constexpr double kNotOne = 1.2;        ///< a gain nearer to 1 than that (or its inverse) changes nothing
-constexpr double kComputed = 0.002;    ///< variance over mean of spectra that nobody measured
-constexpr double kWide = 3.0;          ///< ratio of means that tells a gain from a pedestal
+constexpr std::uint64_t kPixels = 2048, kRun = 32;  ///< that are looked at, in runs of so many
+/// Runs of so many where pixels are packed together, which are unpacked together; and of so many in a large image whose channels
+/// lie apart: each channel of each run is a place of its own on disk.
+constexpr std::uint64_t kPackedRun = 128, kLongRun = 512, kLarge = 1 << 18;
+constexpr std::size_t kBlock = 16;              ///< channels over which a spectrum is taken to be alike
+constexpr std::size_t kBins = 16;               ///< of the regression
+constexpr double kShapesDiffer = 0.1;           ///< spectra of one image differ in their features by so much
+constexpr double kSure = 5.0;                   ///< standard errors
+constexpr double kNotOne = 1.2;                 ///< a gain nearer to 1 than that (or its inverse) changes nothing
+constexpr double kComputed = 0.002;             ///< variance over mean of spectra that nobody measured
+constexpr double kWide = 3.0;                   ///< ratio of means that tells a gain from a pedestal
 
 /// Spectra of some pixels, [pixel][channel].
 struct Sample {
@@ -56,7 +56,9 @@ void turn(const std::vector<float>& tile, std::size_t pixels, std::size_t channe
 
 /// Within an arena.
 Sample take_sample(const Image& image, const RunContext& context) {
-  const std::uint64_t total = image.pixels(), run = image.grain().columns > 2 * kRun ? kLongRun : kRun;
+  const std::uint64_t total = image.pixels();
+  const bool far = image.channels_first() && total >= kLarge;
+  const std::uint64_t run = far ? kLongRun : image.grain().columns > 2 * kRun ? kPackedRun : kRun;
   const std::uint64_t runs = std::clamp<std::uint64_t>((total + run - 1) / run, 1, kPixels / run), apart = total / runs;
   Sample out;
   out.channels = image.channels();

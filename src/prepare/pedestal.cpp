@@ -3,6 +3,7 @@
 
 #include "elver/error.hpp"
 #include "elver/prepare.hpp"
+#include "io/values.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -36,30 +37,33 @@ class OffPedestal : public Image {
       value = static_cast<float>(static_cast<double>(value) - counts_);
   }
 
+  /// Not by way of float32, which holds whole numbers to 2^24 only.
   void read(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const override {
-    std::vector<float> tile(pixels.size() * channels.size());
-    read_tile(pixels, channels, tile);
-    const std::size_t n = pixels.size();
-    for (std::size_t p = 0; p < n; ++p) {
-      for (std::size_t c = 0; c < channels.size(); ++c) {
-        std::byte* const to = out.data() + (p * channels.size() + c) * bytes_of(info().type);
-        const float value = tile[c * n + p];
-        if (info().type == NumberType::i32) {
-          const auto number = static_cast<std::int32_t>(value);
-          std::memcpy(to, &number, sizeof number);
-        } else if (info().type == NumberType::f32) {
-          std::memcpy(to, &value, sizeof value);
-        } else {
-          const double number = static_cast<double>(value);
-          std::memcpy(to, &number, sizeof number);
-        }
-      }
-    }
+    std::vector<std::byte> stored(pixels.size() * channels.size() * bytes_of(image_->info().type));
+    image_->read(pixels, channels, stored);
+    values::with_stored({image_->info().type, false, false}, [&]<class Source>() {
+      store_all(out, pixels.size() * channels.size(), [&](std::size_t i) {
+        return static_cast<double>(Source::load(stored.data() + i * bytes_of(image_->info().type))) - counts_;
+      });
+    });
   }
 
   void stay_within(std::uint64_t bytes) const override { image_->stay_within(bytes); }
 
  private:
+  template <class Value>
+  void store_all(std::span<std::byte> out, std::size_t count, const Value& value) const {
+    const auto store = [&]<class Number>(Number) {
+      for (std::size_t i = 0; i < count; ++i) {
+        const auto number = static_cast<Number>(value(i));
+        std::memcpy(out.data() + i * sizeof number, &number, sizeof number);
+      }
+    };
+    if (info().type == NumberType::i32) return store(std::int32_t{});
+    if (info().type == NumberType::f32) return store(float{});
+    store(double{});
+  }
+
   std::unique_ptr<Image> image_;
   double counts_;
 };
@@ -67,7 +71,8 @@ class OffPedestal : public Image {
 }  // namespace
 
 std::unique_ptr<Image> off_pedestal(std::unique_ptr<Image> image, double counts) {
-  if (!std::isfinite(counts)) {
+  constexpr double kMost = 1e9;  // more would not fit the differences
+  if (!(std::abs(counts) <= kMost)) {
     throw Error(ErrorKind::usage, text("--pedestal %g", counts), "not a number of counts", "Give the counts of a channel without electrons");
   }
   const bool whole = image->info().type != NumberType::f32 && image->info().type != NumberType::f64;

@@ -1,5 +1,7 @@
 #include "report/canvas.hpp"
 
+#include <cairo-svg.h>
+
 #include <cmath>
 #include <cstring>
 #include <numbers>
@@ -126,6 +128,24 @@ void Canvas::pixels(int x, int y, int width, int height, const DrawRow& draw) {
   cairo_pattern_set_filter(cairo_get_source(cr_.get()), CAIRO_FILTER_NEAREST);
   cairo_rectangle(cr_.get(), x, y, width, height);
   cairo_fill(cr_.get());
+}
+
+void Canvas::save_svg(const std::filesystem::path& path, double margin) {
+  double x = 0, y = 0, width = 0, height = 0;
+  cairo_recording_surface_ink_extents(recording_.get(), &x, &y, &width, &height);
+  const Surface picture(cairo_svg_surface_create(path.c_str(), width + 2 * margin, height + 2 * margin),
+                        &cairo_surface_destroy);
+  cairo_svg_surface_set_document_unit(picture.get(), CAIRO_SVG_UNIT_PX);
+  const Context cr(cairo_create(picture.get()), &cairo_destroy);
+  cairo_set_source_rgb(cr.get(), kPaper.r / 255.0, kPaper.g / 255.0, kPaper.b / 255.0);
+  cairo_paint(cr.get());
+  cairo_set_source_surface(cr.get(), recording_.get(), margin - x, margin - y);
+  cairo_paint(cr.get());
+  const cairo_status_t drawn = cairo_status(cr.get());
+  cairo_surface_finish(picture.get());
+  for (const cairo_status_t status : {cairo_status(cr_.get()), drawn, cairo_surface_status(picture.get())}) {
+    if (status != CAIRO_STATUS_SUCCESS) cannot_draw(path, cairo_status_to_string(status));
+  }
 }
 
 void Canvas::save_png(const std::filesystem::path& path, double margin) {

@@ -41,7 +41,8 @@ class Canvas {
   static std::uint32_t word(Colour c) {
     return static_cast<std::uint32_t>(c.r) << 16 | static_cast<std::uint32_t>(c.g) << 8 | c.b;
   }
-  /// Throws Error{output}.
+  /// Throw Error{output}. The same drawing as pixels and as shapes (text becomes outlines).
+  void save_svg(const std::filesystem::path& path, double margin);
   void save_png(const std::filesystem::path& path, double margin);
 
  private:

@@ -83,7 +83,7 @@ Json options_json(const Model& model, const RunRecord& record) {
           {"mask_vacuum", record.mask.automatic},
           {"memory_bytes", record.memory_bytes > 0 ? Json(record.memory_bytes) : Json()},
           {"keep_edges", record.keep_edges},
-          {"csv", record.csv},
+          {"format", record.formats},
           {"pictures", record.pictures == Pictures::all     ? "all"
                        : record.pictures == Pictures::tasks ? "tasks"
                                                             : "none"}};
@@ -135,6 +135,8 @@ nlohmann::ordered_json run_record_json(const Image& image, const Model& model, c
           {"windows", windows_json(image, model)},
           {"options", options_json(model, record)},
           {"threads", record.threads},
+          {"computed_on", result.computed_on},
+          {"forest", result.forest},
           {"status", status},
           {"maps", maps_json(result, record.threads)},
           {"notes", result.notes}};

@@ -52,23 +52,16 @@ Json record_json(const Image& image, const DetectJob& job, const Detection& dete
 std::string write_detection(OutputSet& out, const Image& image, const DetectJob& job, const Detection& detection,
                             const DetectRecord& record, const RunContext& context) {
   Json json = record_json(image, job, detection, record);
-  HspyWriter writer(out.stage("maps.hspy"));
-  SignalHeader header = report::map_header(image, dumped(json, -1));
+  MapResult result = detection.maps;
+  for (const PixelMap& map : record.preparation.maps) result.maps.push_back(report::shown(map));
+  report::MapFiles files(out, record.formats);
+  files.add(image, result, dumped(json, -1), context);
+  files.commit();
   const auto [row, column] = map_axes(image);
-  std::vector<Map> maps = detection.maps.maps;
-  for (const PixelMap& map : record.preparation.maps) maps.push_back(report::shown(map));
-  for (const Map& map : maps) {
+  for (const Map& map : result.maps) {
     context.check_interrupt();
-    header.title = map.name;
-    header.quantity = map.unit;
-    writer.add(header, std::as_bytes(std::span(map.values)));
-    draw_map(map, detection.maps.status, row, column, out.stage(report::picture_name(map.name)));
+    draw_map(map, result.status, row, column, out.stage(report::picture_name(map.name)));
   }
-  header.title = "status";
-  header.quantity = "status code";
-  header.type = NumberType::u8;
-  writer.add(header, std::as_bytes(std::span(detection.maps.status)));
-  writer.commit();
   draw_status(detection.maps.status, row, column, out.stage("status.png"));
   report::supersede_earlier(out, "detect.json");
   json["files"] = out.names();

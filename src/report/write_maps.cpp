@@ -1,5 +1,4 @@
 #include <oneapi/tbb/parallel_for.h>
-#include <oneapi/tbb/parallel_invoke.h>
 
 #include "elver/error.hpp"
 #include "elver/report.hpp"
@@ -11,28 +10,18 @@
 namespace elver {
 namespace {
 
-void write_hspy(const std::filesystem::path& path, const Image& image, const Model& model, const MapResult& result,
-                const RunRecord& record, const std::string& record_json, const RunContext& context) {
-  HspyWriter writer(path);
-  SignalHeader header = report::map_header(image, record_json);
-  for (const Map& map : result.maps) {
-    context.check_interrupt();
-    header.title = map.name;
-    header.quantity = !map.unit.empty() ? map.unit : map.scale == MapScale::probability ? "probability" : "";
-    writer.add(header, std::as_bytes(std::span(map.values)), context);
-  }
-  header.title = "status";
-  header.type = NumberType::u8;
-  header.quantity = "status code";
-  writer.add(header, std::as_bytes(std::span(result.status)), context);
+void write_files(OutputSet& out, const Image& image, const Model& model, const MapResult& result,
+                 const RunRecord& record, const std::string& record_json, const RunContext& context) {
+  report::MapFiles files(out, record.formats);
+  files.add(image, result, record_json, context);
   for (std::size_t e = 0; record.keep_edges && e < model.edges.size(); ++e) {
     const std::unique_ptr<Image> net = net_edge(image, model, result, e);
     const std::unique_ptr<Image> written = on_one_axis(*net);
     SignalHeader spectra = header_of(*written);
     spectra.record_json = record_json;
-    writer.add(spectra, *written, context);
+    files.add(spectra, *written, context);
   }
-  writer.commit();
+  files.commit();
 }
 
 void write_pictures(OutputSet& out, const Image& image, const MapResult& result, Pictures which,
@@ -80,15 +69,8 @@ std::string write_maps(OutputSet& out, const Image& image, const Model& model, M
   add_preparation(result, record.preparation);
   nlohmann::ordered_json run = run_record_json(image, model, result, record);
   if (context.progress != nullptr) context.progress->begin("write", 1, "files");
-  const std::filesystem::path hspy = out.stage("maps.hspy");
-  in_arena(context, [&] {
-    oneapi::tbb::parallel_invoke([&] { write_hspy(hspy, image, model, result, record, dumped(run, -1), context); },
-                                 [&] { write_pictures(out, image, result, record.pictures, context); });
-  });
-  if (record.csv) {
-    const auto [row, column] = map_axes(image);
-    out.write_text("maps.csv", maps_csv(result, row, column));
-  }
+  write_files(out, image, model, result, record, dumped(run, -1), context);
+  write_pictures(out, image, result, record.pictures, context);
   context.check_interrupt();
   if (context.progress != nullptr) context.progress->end();
   report::supersede_earlier(out, "run.json");

@@ -14,6 +14,11 @@ std::string key_of(const std::string& task, const std::vector<double>& point) {
   return key;
 }
 
+std::string line_of(const std::string& key, const Outcome& o) {
+  const nlohmann::json line{{"key", key}, {"loss", o.loss}, {"rounds", o.rounds}, {"first", o.first}, {"pruned", o.pruned}};
+  return line.dump() + "\n";
+}
+
 }  // namespace
 
 Journal::Journal(std::filesystem::path path, std::string fingerprint) : path_(std::move(path)) {
@@ -23,14 +28,16 @@ Journal::Journal(std::filesystem::path path, std::string fingerprint) : path_(st
   const bool ours = std::getline(in, line) && line == fingerprint;
   while (ours && std::getline(in, line)) {
     const nlohmann::json trial = nlohmann::json::parse(line, nullptr, false);
-    if (trial.is_discarded() || !trial.contains("key") || !trial.contains("loss") || !trial.contains("rounds")) continue;
-    trials_[trial["key"].get<std::string>()] = {trial["loss"].get<double>(), trial["rounds"].get<std::size_t>()};
+    if (trial.is_discarded() || !trial.contains("key") || !trial.contains("loss") || !trial.contains("rounds") ||
+        !trial.contains("first") || !trial.contains("pruned"))
+      continue;
+    trials_[trial["key"].get<std::string>()] = {trial["loss"].get<double>(), trial["rounds"].get<std::size_t>(),
+                                                trial["first"].get<double>(), trial["pruned"].get<bool>()};
   }
   found_ = trials_.size();
   std::ofstream out(path_, std::ios::trunc);
   out << fingerprint << "\n";
-  for (const auto& [key, outcome] : trials_)
-    out << nlohmann::json{{"key", key}, {"loss", outcome.loss}, {"rounds", outcome.rounds}}.dump() << "\n";
+  for (const auto& [key, outcome] : trials_) out << line_of(key, outcome);
   if (!out.flush()) {
     throw Error(ErrorKind::output, "cannot write " + path_.string(), "the journal of the search must be writable",
                 "Choose another place with --out");
@@ -46,7 +53,7 @@ void Journal::add(const std::string& task, const std::vector<double>& point, con
   trials_[key_of(task, point)] = outcome;
   if (path_.empty()) return;
   std::ofstream out(path_, std::ios::app);
-  out << nlohmann::json{{"key", key_of(task, point)}, {"loss", outcome.loss}, {"rounds", outcome.rounds}}.dump() << "\n";
+  out << line_of(key_of(task, point), outcome);
 }
 
 }  // namespace elver::train

@@ -13,17 +13,20 @@ namespace elver::train {
 namespace {
 
 constexpr int kBins = 64;             ///< of the quantised features
+constexpr int kSearchBins = 32;       ///< the same in trials
+constexpr std::size_t kStride = 2;    ///< trials see every second feature
+constexpr std::size_t kFirstFolds = 2; ///< that a trial is pruned by
 constexpr std::size_t kPatience = 25; ///< rounds without gain before a booster stops
 
 std::size_t outputs_of(const TaskSpec& task) { return task.classes.empty() ? 1 : task.classes.size(); }
 
-void configure(xgboost::XgbBooster& booster, const TaskSpec& task, const Settings& settings, std::uint64_t seed) {
+void configure(xgboost::XgbBooster& booster, const TaskSpec& task, const Settings& settings, int bins, std::uint64_t seed) {
   const bool several = !task.classes.empty();
   booster.set("objective", several ? "multi:softprob" : task.binary ? "binary:logistic" : "reg:squarederror");
   if (several) booster.set("num_class", std::to_string(task.classes.size()));
   booster.set("eval_metric", several ? "mlogloss" : task.binary ? "logloss" : "rmse");
   booster.set("tree_method", "hist");
-  booster.set("max_bin", std::to_string(kBins));
+  booster.set("max_bin", std::to_string(bins));
   booster.set("nthread", "1");
   booster.set("seed", std::to_string(seed % 0x7fffffffU));
   for (const auto& [name, value] : settings) {
@@ -41,16 +44,27 @@ std::vector<float> base_values(const LinearPart& part, const Rows& rows) {
   return part.values(rows.features, rows.snr, rows.count);
 }
 
-xgboost::DMatrix matrix_of(const Rows& rows, std::size_t task_index, std::span<const float> base,
-                           const xgboost::DMatrix* reference) {
-  xgboost::DMatrix out =
-      xgboost::DMatrix::quantile(rows.features, rows.count, rows.features.size() / rows.count, rows.labels[task_index],
-                                 rows.weights, kBins, reference);
+xgboost::DMatrix matrix_of(const Rows& rows, std::span<const float> features, std::size_t task_index,
+                           std::span<const float> base, int bins, const xgboost::DMatrix* reference) {
+  xgboost::DMatrix out = xgboost::DMatrix::quantile(features, rows.count, features.size() / rows.count,
+                                                    rows.labels[task_index], rows.weights, bins, reference);
   if (!base.empty()) out.set_float("base_margin", base);
   return out;
 }
 
-/// RMSE or log loss, weighted, of margins.
+/// Every kStride-th feature of each row.
+std::vector<float> thinned(const Rows& rows) {
+  const std::size_t width = rows.features.size() / rows.count;
+  std::vector<float> out;
+  out.reserve(rows.count * (width / kStride + 1));
+  for (std::size_t i = 0; i < rows.count; ++i) {
+    for (std::size_t k = 0; k < width; k += kStride) out.push_back(rows.features[i * width + k]);
+  }
+  return out;
+}
+
+}  // namespace
+
 double loss_of(const TaskSpec& task, std::span<const float> margins, const Rows& rows, std::size_t task_index) {
   const std::size_t outputs = outputs_of(task);
   double sum = 0, total = 0;
@@ -74,8 +88,6 @@ double loss_of(const TaskSpec& task, std::span<const float> margins, const Rows&
   const double mean = sum / total;
   return outputs == 1 && !task.binary ? std::sqrt(mean) : mean;
 }
-
-}  // namespace
 
 std::vector<Parameter> search_space(std::size_t rounds) {
   std::vector<double> numbers;
@@ -102,10 +114,10 @@ LinearPart fit_base(const TaskSpec& task, const LinearFit& fit, std::span<const 
 
 Booster fit_booster(const TaskSpec& task, const Rows& rows, std::size_t task_index, std::span<const float> base,
                     const Settings& settings, std::size_t rounds, std::uint64_t seed, const RunContext& context) {
-  const xgboost::DMatrix data = matrix_of(rows, task_index, base, nullptr);
+  const xgboost::DMatrix data = matrix_of(rows, rows.features, task_index, base, kBins, nullptr);
   const xgboost::DMatrix* const cached = &data;
   xgboost::XgbBooster booster(std::span(&cached, 1));
-  configure(booster, task, settings, seed);
+  configure(booster, task, settings, kBins, seed);
   // Without a round XGBoost would not have looked at the objective, so a bare base keeps one round of no gain at all.
   if (rounds == 0) booster.set("learning_rate", "0");
   for (std::size_t r = 0; r < std::max<std::size_t>(1, rounds); ++r) {
@@ -148,18 +160,20 @@ TaskSearch::TaskSearch(const TaskSpec& task, std::size_t task_index, const std::
   for (std::size_t f = 0; f < folds.size(); ++f) {
     Prepared& p = prepared_[f];
     p.part = bases[best][f];
+    const std::vector<float> training = thinned(folds[f].training), unseen = thinned(folds[f].unseen);
     for (const int with : {0, 1}) {
       const auto base = [&](const Rows& rows) { return with == 1 ? base_values(p.part, rows) : std::vector<float>(); };
-      p.training[with].emplace(matrix_of(folds[f].training, task_index, base(folds[f].training), nullptr));
-      p.unseen[with].emplace(
-          matrix_of(folds[f].unseen, task_index, base(folds[f].unseen), &*p.training[with]));
+      p.training[with].emplace(
+          matrix_of(folds[f].training, training, task_index, base(folds[f].training), kSearchBins, nullptr));
+      p.unseen[with].emplace(matrix_of(folds[f].unseen, unseen, task_index, base(folds[f].unseen), kSearchBins,
+                                       &*p.training[with]));
     }
   }
 }
 
 TaskSearch::~TaskSearch() = default;
 
-Outcome TaskSearch::evaluate(const Settings& settings) const {
+Outcome TaskSearch::evaluate(const Settings& settings, double give_up_above) const {
   std::vector<Outcome> found(folds_.size());
   const int with = settings.at("base") > 0.5 ? 1 : 0;
   const auto most = static_cast<std::size_t>(settings.at("n_estimators"));
@@ -167,7 +181,7 @@ Outcome TaskSearch::evaluate(const Settings& settings) const {
     const xgboost::DMatrix &training = *prepared_[f].training[with], &unseen = *prepared_[f].unseen[with];
     const xgboost::DMatrix* const cached[2] = {&training, &unseen};
     xgboost::XgbBooster booster(cached);
-    configure(booster, task_, settings, seed_);
+    configure(booster, task_, settings, kSearchBins, seed_);
     const std::pair<const xgboost::DMatrix*, std::string> watched[1] = {{&unseen, "unseen"}};
     Outcome best{std::numeric_limits<double>::infinity(), 0};
     for (std::size_t r = 0; r < most && r < best.rounds + kPatience; ++r) {
@@ -178,21 +192,36 @@ Outcome TaskSearch::evaluate(const Settings& settings) const {
     }
     found[f] = best;
   };
-  in_arena(context_, [&] {
-    oneapi::tbb::parallel_for(
-        oneapi::tbb::blocked_range<std::size_t>(0, folds_.size(), 1),
-        [&](const auto& range) {
-          for (std::size_t f = range.begin(); f != range.end(); ++f) run(f);
-        },
-        oneapi::tbb::simple_partitioner());
-  });
-  Outcome out;
-  double rounds = 0;
-  for (const Outcome& one : found) {
-    out.loss += one.loss / static_cast<double>(found.size());
-    rounds += static_cast<double>(one.rounds) / static_cast<double>(found.size());
-  }
-  out.rounds = std::max<std::size_t>(1, static_cast<std::size_t>(std::lround(rounds)));
+  const auto run_folds = [&](std::size_t begin, std::size_t end) {
+    in_arena(context_, [&] {
+      oneapi::tbb::parallel_for(
+          oneapi::tbb::blocked_range<std::size_t>(begin, end, 1),
+          [&](const auto& range) {
+            for (std::size_t f = range.begin(); f != range.end(); ++f) run(f);
+          },
+          oneapi::tbb::simple_partitioner());
+    });
+  };
+  const auto mean_of = [&](std::size_t folds) {
+    Outcome out;
+    double rounds = 0;
+    for (std::size_t f = 0; f < folds; ++f) {
+      out.loss += found[f].loss / static_cast<double>(folds);
+      rounds += static_cast<double>(found[f].rounds) / static_cast<double>(folds);
+    }
+    out.rounds = std::max<std::size_t>(1, static_cast<std::size_t>(std::lround(rounds)));
+    return out;
+  };
+  const std::size_t few = std::min(kFirstFolds, folds_.size());
+  run_folds(0, few);
+  Outcome out = mean_of(few);
+  out.first = out.loss;
+  out.pruned = few < folds_.size() && out.first > give_up_above;
+  if (out.pruned) return out;
+  run_folds(few, folds_.size());
+  const Outcome all = mean_of(folds_.size());
+  out.loss = all.loss;
+  out.rounds = all.rounds;
   return out;
 }
 

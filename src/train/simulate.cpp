@@ -6,9 +6,11 @@
 #include <mutex>
 #include <random>
 
+#include "elver/core/features.hpp"
 #include "elver/dataset.hpp"
 #include "elver/engine.hpp"
 #include "elver/error.hpp"
+#include "features/features.hpp"
 #include "library/instrument.hpp"
 #include "train/random.hpp"
 #include "types/arena.hpp"
@@ -34,14 +36,36 @@ constexpr double kReferenceFwhm = 0.8;  ///< eV
 constexpr double kQuiet = 0.1;          ///< share of training spectra without noise, as sums over many pixels are
 constexpr std::size_t kAxes = 16;       ///< energy axes that the spectra are dealt out over
 
-/// Axes as spectrometers are set up for these edges, from 0.2 to 0.5 eV a channel.
-EnergyAxis draw_axis(std::uint64_t seed, std::size_t i) {
+/// Axes as spectrometers are set up for these edges, from 0.2 to 0.5 eV a channel, 450 to 900 eV; wider, or in finer or
+/// coarser channels, where a model's windows and grids (see Plan) ask for that.
+EnergyAxis draw_axis(const Model& model, std::uint64_t seed, std::size_t i) {
+  constexpr double kBeside = 5;  ///< eV beyond the windows
   std::mt19937_64 random = random_stream(seed, 1, i);
   EnergyAxis axis;
   axis.dispersion_ev = std::uniform_real_distribution(0.2, 0.5)(random);
   axis.offset_ev = std::uniform_real_distribution(440.0, 460.0)(random);
-  axis.size = static_cast<std::size_t>((900.0 - axis.offset_ev) / axis.dispersion_ev);
+  double stop = 900.0;
+  for (const Edge& edge : model.edges) {
+    axis.offset_ev = std::min(axis.offset_ev, edge.fit.start_ev - kBeside);
+    stop = std::max(stop, edge.grid.stop_ev + kBeside);
+    axis.dispersion_ev = std::clamp(axis.dispersion_ev, 0.11 * edge.grid.spacing_ev(), 2.0 * edge.grid.spacing_ev());
+  }
+  axis.size = static_cast<std::size_t>((stop - axis.offset_ev) / axis.dispersion_ev);
   return axis;
+}
+
+/// What an absent edge is fed with, the paper's way: features of the line 0.1 with Poisson noise of this relative size.
+void noisy_absent_line(const FeatureRule& rule, double relative_noise, std::span<float> out, std::mt19937_64& random) {
+  const double counts = 1 / (relative_noise * relative_noise);
+  std::poisson_distribution<std::int64_t> count(counts);
+  core::Accumulator<double> sums;
+  std::vector<double> line;
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const double value = kAbsentLine * static_cast<double>(count(random)) / counts;
+    line.push_back(core::accumulate(sums, value, rule, i == 0));
+  }
+  for (std::size_t i = 0; i < out.size(); ++i)
+    out[i] = static_cast<float>(sums.divisor > 0 ? line[i] / sums.divisor : 0.0);
 }
 
 }  // namespace
@@ -101,7 +125,7 @@ std::vector<float> simulate_features(const Model& skeleton, const Library& libra
   std::mutex progress;
   if (context.progress != nullptr) context.progress->begin(stage, examples.size(), "spectra");
   std::vector<std::unique_ptr<const Plan>> plans;
-  for (std::size_t i = 0; i < kAxes; ++i) plans.push_back(std::make_unique<const Plan>(skeleton, draw_axis(seed, i)));
+  for (std::size_t i = 0; i < kAxes; ++i) plans.push_back(std::make_unique<const Plan>(skeleton, draw_axis(skeleton, seed, i)));
   // Each axis in a few pieces, so that many threads have work.
   constexpr std::size_t kPieces = 4;
   const auto work = [&](std::size_t job) {
@@ -109,7 +133,7 @@ std::vector<float> simulate_features(const Model& skeleton, const Library& libra
     std::vector<std::size_t> rows;
     for (std::size_t i = job; i < examples.size(); i += kAxes * kPieces) rows.push_back(i);
     if (rows.empty()) return;
-    const EnergyAxis axis = draw_axis(seed, job % kAxes);
+    const EnergyAxis axis = draw_axis(skeleton, seed, job % kAxes);
     const Plan& plan = *plans[job % kAxes];
     const ChannelRange channels = plan.channels();
     const EnergyAxis read{axis.energy(static_cast<double>(channels.first)), axis.dispersion_ev, channels.size()};
@@ -130,8 +154,17 @@ std::vector<float> simulate_features(const Model& skeleton, const Library& libra
     for (std::size_t p = 0; p < rows.size(); ++p) {
       std::copy_n(features.features.begin() + static_cast<std::ptrdiff_t>(p * width), width,
                   out.begin() + static_cast<std::ptrdiff_t>(rows[p] * width));
-      for (std::size_t e = 0; snr != nullptr && e < edges; ++e)
-        (*snr)[rows[p] * edges + e] = features.fits[e * rows.size() + p].snr;
+      std::size_t first = rows[p] * width;
+      for (std::size_t e = 0; e < edges; ++e) {
+        const EdgeFit& fit = features.fits[e * rows.size() + p];
+        if (snr != nullptr) (*snr)[rows[p] * edges + e] = fit.snr;
+        const std::size_t points = skeleton.edges[e].grid.count;
+        if (exposure.absent_noise > 0 && fit.status == PixelStatus::edge_absent && !std::isnan(out[first])) {
+          std::mt19937_64 random = random_stream(seed, 4 + static_cast<std::uint32_t>(e), rows[p]);
+          noisy_absent_line(skeleton.features, exposure.absent_noise, std::span(out).subspan(first, points), random);
+        }
+        first += points;
+      }
     }
     if (context.progress != nullptr) {
       const std::lock_guard lock(progress);

@@ -3,16 +3,28 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <set>
 
 #include "train/random.hpp"
 #include "train/trust.hpp"
+#include "types/stopwatch.hpp"
 #include "types/text.hpp"
 
 namespace elver::train {
 namespace {
 
 constexpr std::uint32_t kSearchStream = 31;
+constexpr std::size_t kBeforePruning = 12;  ///< trials until there is something to compare with
+constexpr double kGoOn = 0.3;               ///< share of the trials so far that the first folds must be among
+
+/// What the first folds of the next trial must not exceed.
+double bar_of(std::vector<double> firsts) {
+  if (firsts.size() < kBeforePruning) return std::numeric_limits<double>::infinity();
+  const auto at = firsts.begin() + static_cast<std::ptrdiff_t>(kGoOn * static_cast<double>(firsts.size()));
+  std::nth_element(firsts.begin(), at, firsts.end());
+  return *at;
+}
 
 /// The hyper-parameters that are used without a search.
 Settings fixed_settings(const TaskSpec& task, const TrainOptions& options, bool base) {
@@ -46,13 +58,19 @@ struct Candidate {
 
 /// The best trees, the base alone, and the best trees on the base.
 std::vector<Candidate> find_candidates(const TaskSpec& task, const TaskSearch& search, const TrainOptions& options,
-                                       std::size_t stream, Journal& journal, const RunContext& context) {
+                                       std::size_t stream, Journal& journal, const RunContext& context,
+                                       SearchEffort& effort) {
   constexpr double kNone = std::numeric_limits<double>::infinity();
   std::vector<Candidate> best{{"trees", fixed_settings(task, options, false), {kNone, 0}},
                               {"linear + trees", fixed_settings(task, options, true), {kNone, 0}}};
   double least = kNone;
   const std::size_t trials = std::max<std::size_t>(options.evaluations, 2);
+  const Stopwatch watch;
+  std::vector<double> firsts, ratios;  // losses over the first folds; of all folds over those
   const auto take = [&](const Settings& settings, const Outcome& outcome, std::size_t number) {
+    if (context.progress != nullptr) context.progress->advance(1);
+    effort.pruned += outcome.pruned ? 1 : 0;
+    if (outcome.pruned) return;
     Candidate& of_its_kind = best[settings.at("base") > 0.5 ? 1 : 0];
     if (outcome.loss < of_its_kind.outcome.loss) {
       of_its_kind.settings = settings;
@@ -63,7 +81,6 @@ std::vector<Candidate> find_candidates(const TaskSpec& task, const TaskSearch& s
                          of_its_kind.name + ": " + spoken(settings, outcome.rounds)});
     }
     least = std::min(least, outcome.loss);
-    if (context.progress != nullptr) context.progress->advance(1);
   };
   if (context.progress != nullptr) context.progress->begin("searching " + task.name, trials, "trials");
   const std::vector<Parameter> space = search_space(options.rounds);
@@ -81,13 +98,20 @@ std::vector<Candidate> find_candidates(const TaskSpec& task, const TaskSearch& s
     }
     std::optional<Outcome> outcome = journal.find(task.name, point);
     if (!outcome) {
-      outcome = search.evaluate(settings);
+      outcome = search.evaluate(settings, bar_of(firsts));
       journal.add(task.name, point, *outcome);
     }
-    if (i >= 2) tpe.tell(point, outcome->loss);
+    firsts.push_back(outcome->first);
+    if (!outcome->pruned) ratios.push_back(outcome->loss / outcome->first);
+    // What all folds of a pruned trial would have said, from those that were not: enough to know that it is no good one.
+    const double usual = std::accumulate(ratios.begin(), ratios.end(), 0.0) / static_cast<double>(ratios.size());
+    if (i >= 2) tpe.tell(point, outcome->pruned ? outcome->first * usual : outcome->loss);
     take(settings, *outcome, i);
   }
   if (context.progress != nullptr) context.progress->end();
+  effort.task = task.name;
+  effort.trials = trials;
+  effort.seconds = watch.seconds();
   best.push_back({"linear", fixed_settings(task, options, true), {search.linear_loss(), 0}});
   return best;
 }
@@ -116,44 +140,51 @@ std::vector<Unseen> unseen_of(const GroupData& data, const TaskSearch& search, c
   return out;
 }
 
+/// The task as `how` has it, without trust.
+Task trained_on(const Rows& rows, const LinearFit& fit, const TaskSpec& spec, std::size_t t, const Candidate& how,
+                double penalty, const TrainOptions& options, const RunContext& context) {
+  Task out;
+  out.name = spec.name;
+  out.unit = spec.unit;
+  out.classes = spec.classes;
+  std::vector<float> base;
+  if (how.settings.at("base") > 0.5) {
+    LinearPart part = fit_base(spec, fit, rows.labels[t], penalty);
+    base = part.values(rows.features, rows.snr, rows.count);
+    out.base = std::move(part.base);
+    out.noise = std::move(part.noise);
+  }
+  out.booster = fit_booster(spec, rows, t, base, how.settings, how.outcome.rounds, options.seed, context);
+  return out;
+}
+
 }  // namespace
 
 TaskResult train_task(const GroupData& data, std::size_t t, const TrainOptions& options, Journal& journal,
                       const RunContext& context) {
   const TaskSpec& task = data.group.tasks[t];
   const TaskSearch search(task, t, data.folds, options.seed, context);
-  const std::vector<Candidate> candidates = find_candidates(task, search, options, t, journal, context);
-
   TaskResult out;
+  const std::vector<Candidate> candidates = find_candidates(task, search, options, t, journal, context, out.effort);
+
   TaskScore& score = out.score;
   std::size_t kept = 0;
   std::vector<Unseen> calibration;
   for (std::size_t c = 0; c < candidates.size(); ++c) {
     std::vector<Unseen> unseen = unseen_of(data, search, candidates[c]);
     const Booster plain = fit_booster(task, data.folds[0].unseen, t, {}, candidates[c].settings, 0, 0, context);
-    Contender contender{candidates[c].name, candidates[c].outcome.loss, {}};
+    // Not the search's own number, which is the least of many: trees as they will be, on the whole features.
+    Contender contender{candidates[c].name, loss_of(task, unseen[0].margins, unseen[0].rows, t), {}};
     for (std::size_t v = 1; v < unseen.size(); ++v)
       contender.figures.push_back(figure(task, plain, unseen[v].margins, unseen[v].rows, t, options.seed));
     score.contenders.push_back(contender);
-    if (c > 0 && !(candidates[c].outcome.loss < candidates[kept].outcome.loss)) continue;
+    if (c > 0 && !(contender.loss < score.contenders[kept].loss)) continue;
     kept = c;
     calibration = std::move(unseen);
   }
   const Candidate& winner = candidates[kept];
-  const std::vector<float>& labels = data.training.labels[t];
-  out.task.name = task.name;
-  out.task.unit = task.unit;
-  out.task.classes = task.classes;
   const bool linear = winner.settings.at("base") > 0.5;
-  std::vector<float> base;
-  if (linear) {
-    LinearPart part = fit_base(task, *data.fit, labels, search.penalty());
-    base = part.values(data.training.features, data.training.snr, data.training.count);
-    out.task.base = std::move(part.base);
-    out.task.noise = std::move(part.noise);
-  }
-  out.task.booster =
-      fit_booster(task, data.training, t, base, winner.settings, winner.outcome.rounds, options.seed, context);
+  out.task = trained_on(data.training, *data.fit, task, t, winner, search.penalty(), options, context);
   out.task.trust = fit_trust(task, out.task.booster, calibration[0].margins, calibration[0].rows, t, options.coverage);
 
   score.task = task.name;
@@ -180,6 +211,11 @@ TaskResult train_task(const GroupData& data, std::size_t t, const TrainOptions& 
     task_margins(out.task, rows.features, rows.snr, rows.count, margins);
     score.figures.push_back(figure(task, out.task.booster, margins, rows, t, options.seed));
     score.coverage.push_back(coverage_of(task, *out.task.trust, out.task.booster, margins, rows, t));
+  }
+  if (data.everything.count > 0) {
+    Task whole = trained_on(data.everything, *data.fit_of_everything, task, t, winner, search.penalty(), options, context);
+    whole.trust = out.task.trust;
+    out.task = std::move(whole);
   }
   return out;
 }

@@ -14,12 +14,15 @@ struct GroupData {
   std::vector<Fold> folds;
   std::vector<std::vector<Rows>> seen;    ///< [fold][view]: unseen structures of the folds
   std::vector<Rows> held_out;             ///< [view]
+  Rows everything;                        ///< of all structures, for the final fit; empty where `training` is the final one
+  std::shared_ptr<const LinearFit> fit_of_everything;
 };
 
 /// One task, searched, chosen, trained and calibrated.
 struct TaskResult {
   Task task;
   TaskScore score;
+  SearchEffort effort;
 };
 
 /// Trains task `t` of a group. Trials are taken from the journal as far as it holds them.

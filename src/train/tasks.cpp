@@ -93,17 +93,23 @@ std::vector<Example> singles(const std::vector<Candidate>& candidates) {
   return out;
 }
 
-TaskGroup li_content(const Library& library, const Pool& pool, const std::vector<Side>& sides,
-                     std::size_t samples, Random& random) {
+const std::vector<TaskSpec> kLiContent{{"li_content", "Li per formula unit", {}, false}};
+
+std::vector<Candidate> li_candidates(const Library& library, const Pool& pool) {
   std::vector<Candidate> all;
   for (std::size_t s = 0; s < library.structures.size(); ++s) {
     const Structure& cell = library.structures[s];
     if (!pool.averages[s] || cell.defect == DefectKind::antisite) continue;
     all.push_back({*pool.averages[s], s, {static_cast<float>(cell.lithiation)}, 1.0F, cell.composition});
   }
-  const Sides split_up = split(all, sides);
+  return all;
+}
+
+TaskGroup li_content(const Library& library, const Pool& pool, const std::vector<Side>& sides,
+                     std::size_t samples, Random& random) {
+  const Sides split_up = split(li_candidates(library, pool), sides);
   TaskGroup out{"li_content",
-                {{"li_content", "Li per formula unit", {}, false}},
+                kLiContent,
                 {},
                 singles(split_up.held_out),
                 structures_of(split_up.training),
@@ -112,8 +118,14 @@ TaskGroup li_content(const Library& library, const Pool& pool, const std::vector
   return out;
 }
 
-TaskGroup local_counts(const Library& library, const Pool& pool, const std::vector<Side>& sides,
-                       std::size_t samples, Random& random) {
+std::vector<TaskSpec> count_tasks() {
+  std::vector<TaskSpec> out;
+  for (const char* element : {"Li", "Ni", "Mn", "Co"})
+    out.push_back({std::string("count_") + element, "atoms within 0.3 nm", {0, 1, 2, 3}, false});
+  return out;
+}
+
+std::vector<Candidate> count_candidates(const Library& library, const Pool& pool) {
   std::vector<Candidate> all;
   const std::optional<std::size_t> oxygen = library.find("O_K");
   for (std::size_t i = 0; oxygen && i < pool.neighbourhoods.size(); ++i) {
@@ -128,22 +140,30 @@ TaskGroup local_counts(const Library& library, const Pool& pool, const std::vect
                    1.0F,
                    counts});
   }
-  const Sides split_up = split(all, sides);
-  TaskGroup out{
-      "local_counts", {}, {}, singles(split_up.held_out), structures_of(split_up.training), structures_of(split_up.held_out)};
-  for (const char* element : {"Li", "Ni", "Mn", "Co"}) {
-    out.tasks.push_back({std::string("count_") + element, "atoms within 0.3 nm", {0, 1, 2, 3}, false});
-  }
+  return all;
+}
+
+TaskGroup local_counts(const Library& library, const Pool& pool, const std::vector<Side>& sides,
+                       std::size_t samples, Random& random) {
+  const Sides split_up = split(count_candidates(library, pool), sides);
+  TaskGroup out{"local_counts",
+                count_tasks(),
+                {},
+                singles(split_up.held_out),
+                structures_of(split_up.training),
+                structures_of(split_up.held_out)};
   if (!split_up.training.empty()) out.training = draw(split_up.training, samples, 0.5, 2, random);
   return out;
 }
+
+std::vector<TaskSpec> yes_or_no(const std::string& name) { return {{name, "probability", {}, true}}; }
 
 /// Both sides drawn equally often; a side's weights are scaled to the same sum.
 TaskGroup binary(const std::string& name, const std::vector<Candidate>& all, const std::vector<Side>& sides,
                  std::size_t samples, Random& random) {
   const Sides split_up = split(all, sides);
   const bool any_held_out = std::ranges::find(sides, Side::held_out) != sides.end();
-  TaskGroup out{name, {{name, "probability", {}, true}}, {}, {}, 0, 0};
+  TaskGroup out{name, yes_or_no(name), {}, {}, 0, 0};
   for (const float label : {0.0F, 1.0F}) {
     const auto of_label = [&](const std::vector<Candidate>& from, float least) {
       std::vector<Candidate> chosen;
@@ -168,8 +188,7 @@ TaskGroup binary(const std::string& name, const std::vector<Candidate>& all, con
   return out;
 }
 
-TaskGroup oxygen_vacancy(const Library& library, const Pool& pool, const std::vector<Side>& sides,
-                         std::size_t samples, Random& random) {
+std::vector<Candidate> vacancy_candidates(const Library& library, const Pool& pool) {
   double most_li = -1;
   for (const Structure& cell : library.structures) {
     if (cell.defect == DefectKind::oxygen_vacancy) most_li = std::max(most_li, cell.lithiation);
@@ -188,11 +207,15 @@ TaskGroup oxygen_vacancy(const Library& library, const Pool& pool, const std::ve
                                        : typical ? "P"
                                                  : "H")});
   }
-  return binary("oxygen_vacancy", all, sides, samples, random);
+  return all;
 }
 
-TaskGroup antisite(const Library& library, const Pool& pool, const std::vector<Side>& sides,
-                   std::size_t samples, Random& random) {
+TaskGroup oxygen_vacancy(const Library& library, const Pool& pool, const std::vector<Side>& sides,
+                         std::size_t samples, Random& random) {
+  return binary("oxygen_vacancy", vacancy_candidates(library, pool), sides, samples, random);
+}
+
+std::vector<Candidate> antisite_candidates(const Library& library, const Pool& pool) {
   std::vector<Candidate> all;
   const auto add = [&](std::size_t specimen, std::size_t structure, const char* scale) {
     const Structure& cell = library.structures[structure];
@@ -219,7 +242,12 @@ TaskGroup antisite(const Library& library, const Pool& pool, const std::vector<S
   for (std::size_t s = 0; s < library.structures.size(); ++s) {
     if (pool.averages[s] && library.structures[s].defect == DefectKind::pristine) add(*pool.averages[s], s, "cell");
   }
-  return binary("antisite", all, sides, samples, random);
+  return all;
+}
+
+TaskGroup antisite(const Library& library, const Pool& pool, const std::vector<Side>& sides,
+                   std::size_t samples, Random& random) {
+  return binary("antisite", antisite_candidates(library, pool), sides, samples, random);
 }
 
 }  // namespace
@@ -294,6 +322,17 @@ std::vector<TaskGroup> make_tasks(const Library& library, const Pool& pool, cons
     if (!group.training.empty() && (!group.held_out.empty() || !any_held_out)) out.push_back(std::move(group));
   }
   return out;
+}
+
+std::vector<TaskGroup> make_trials(const Library& library, const Pool& pool, const std::vector<Side>& sides) {
+  const auto trial = [&](const char* name, std::vector<TaskSpec> tasks, const std::vector<Candidate>& all) {
+    const Sides split_up = split(all, sides);
+    return TaskGroup{name, std::move(tasks), {}, singles(split_up.held_out), 0, structures_of(split_up.held_out)};
+  };
+  return {trial("li_content", kLiContent, li_candidates(library, pool)),
+          trial("local_counts", count_tasks(), count_candidates(library, pool)),
+          trial("oxygen_vacancy", yes_or_no("oxygen_vacancy"), vacancy_candidates(library, pool)),
+          trial("antisite", yes_or_no("antisite"), antisite_candidates(library, pool))};
 }
 
 }  // namespace elver::train

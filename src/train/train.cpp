@@ -7,12 +7,12 @@
 
 #include "elver/dataset.hpp"
 #include "elver/error.hpp"
+#include "forest/xgboost_api.hpp"
 #include "library/instrument.hpp"
 #include "train/evaluate.hpp"
 #include "train/task_training.hpp"
 #include "train/trust.hpp"
 #include "train/views.hpp"
-#include "train/xgboost_api.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -68,10 +68,14 @@ nlohmann::ordered_json json_of(const TaskScore& s) {
 std::string facts(const Library& library, const TrainOptions& options, const TrainReport& report,
                   const std::vector<Side>& sides) {
   const InstrumentRange range;
-  nlohmann::ordered_json scores = nlohmann::ordered_json::array(), held_out = scores, inside = scores;
+  nlohmann::ordered_json scores = nlohmann::ordered_json::array(), held_out = scores, inside = scores,
+                         trained_on = scores, networks = scores;
   for (const TaskScore& s : report.scores) scores.push_back(json_of(s));
   for (std::size_t s = 0; s < sides.size(); ++s) {
     if (sides[s] == Side::held_out) held_out.push_back(library.structures[s].id);
+    if (sides[s] == Side::held_out && options.final_fit == FinalFit::training_side) continue;
+    trained_on.push_back(library.structures[s].id);
+    networks.push_back(network_name(library.structures[s]));
   }
   for (const double share : report.inside) inside.push_back(rounded(share));
   const nlohmann::ordered_json out{
@@ -79,7 +83,11 @@ std::string facts(const Library& library, const TrainOptions& options, const Tra
       {"split",
        {{"by", "structure, symmetry copies together"},
         {"held_out", held_out},
-        {"model_trained_on", "the structures that are not held out"},
+        {"trained_on", trained_on},
+        {"trained_on_networks", networks},
+        {"model_trained_on", options.final_fit == FinalFit::everything
+                                 ? "all structures; the held-out figures are of a model trained the same way without those"
+                                 : "the structures that are not held out"},
         {"folds", options.folds}}},
       {"spectra",
        {{"fwhm_ev", {range.fwhm_low_ev, range.fwhm_high_ev}},
@@ -128,7 +136,7 @@ std::string facts(const Library& library, const TrainOptions& options, const Tra
 
 /// What a journal must agree with for its trials to be taken.
 std::string fingerprint(const Library& library, const TrainOptions& options) {
-  return text("elver search 1 %s %zu seed %llu folds %zu hold-out %zu samples %zu draws %zu rounds %zu",
+  return text("elver search 2 %s %zu seed %llu folds %zu hold-out %zu samples %zu draws %zu rounds %zu",
               library.sha256.c_str(), library.structures.size(), static_cast<unsigned long long>(options.seed),
               options.folds, options.hold_out, options.search_samples, options.draws, options.rounds);
 }
@@ -201,6 +209,15 @@ GroupData gather(const TaskGroup& group, std::size_t g, const std::vector<Side>&
         out.seen.back().push_back(simulator.rows(looked_at, tasks, view.exposure, ~seed, stage));
     }
   }
+  if (options.final_fit == FinalFit::everything && !group.held_out.empty()) {
+    const std::vector<Side> all(sides.size(), Side::training);
+    for (const TaskGroup& whole : make_tasks(library, pool, all, options.samples, options.seed)) {
+      if (whole.name != group.name) continue;
+      out.everything = simulator.rows(whole.training, tasks, {}, options.seed + g, "simulating " + group.name + ", all structures");
+      out.fit_of_everything =
+          std::make_shared<LinearFit>(out.everything.features, out.everything.snr, out.everything.weights, parts);
+    }
+  }
   if (group.held_out.empty()) return out;
   const std::vector<Example> held_out = repeated(group.held_out, options.draws);
   for (const View& view : views)
@@ -209,16 +226,18 @@ GroupData gather(const TaskGroup& group, std::size_t g, const std::vector<Side>&
 }
 
 /// The domain of all groups together.
-Domain domain_of(const std::vector<GroupData>& groups, const std::vector<std::size_t>& parts, std::uint64_t seed) {
+Domain domain_of(const std::vector<GroupData>& groups, const std::vector<std::size_t>& parts, std::uint64_t seed,
+                 FinalFit fit) {
   constexpr std::size_t kEnough = 4000;
   Rows training;
   std::vector<const Rows*> unseen;
   const std::size_t width = groups[0].training.features.size() / groups[0].training.count;
   for (const GroupData& data : groups) {
     for (const Fold& fold : data.folds) unseen.push_back(&fold.unseen);
-    const std::size_t count = std::min(data.training.count, kEnough / groups.size());
-    training.features.insert(training.features.end(), data.training.features.begin(),
-                             data.training.features.begin() + static_cast<std::ptrdiff_t>(count * width));
+    const Rows& rows = fit == FinalFit::everything && data.everything.count > 0 ? data.everything : data.training;
+    const std::size_t count = std::min(rows.count, kEnough / groups.size());
+    training.features.insert(training.features.end(), rows.features.begin(),
+                             rows.features.begin() + static_cast<std::ptrdiff_t>(count * width));
     training.weights.insert(training.weights.end(), count, 1.0F);
   }
   return fit_domain(LinearFit(training.features, {}, training.weights, parts), unseen, seed);
@@ -245,7 +264,9 @@ TrainedModel train_model(const Library& library, const TrainOptions& options, co
     throw Error(ErrorKind::input, "library",
                 text("its %zu structures do not suffice for any task", library.structures.size()));
   }
-  check_memory(groups.size() * (options.samples + 2 * options.folds * options.search_samples) * out.model.feature_count(),
+  const std::size_t fits = options.final_fit == FinalFit::everything ? 2 : 1;
+  check_memory(groups.size() * (fits * options.samples + 2 * options.folds * options.search_samples) *
+                   out.model.feature_count(),
                context);
   Journal journal(options.journal, fingerprint(library, options));
   if (journal.found() > 0)
@@ -280,12 +301,13 @@ TrainedModel train_model(const Library& library, const TrainOptions& options, co
       TaskResult result = train_task(group, t, options, journal, context);
       out.model.tasks.push_back(std::move(result.task));
       report.scores.push_back(std::move(result.score));
+      report.searches.push_back(std::move(result.effort));
     }
   }
   report.train_seconds = seconds_since(start);
 
   start = Clock::now();
-  out.model.domain = domain_of(data, parts, options.seed);
+  out.model.domain = domain_of(data, parts, options.seed, FinalFit::training_side);
   if (!data.front().held_out.empty()) {
     for (std::size_t v = 0; v < report.views.size(); ++v) {
       Rows all;
@@ -297,6 +319,8 @@ TrainedModel train_model(const Library& library, const TrainOptions& options, co
       report.inside.push_back(share_inside(*out.model.domain, all));
     }
   }
+  if (options.final_fit == FinalFit::everything)
+    out.model.domain = domain_of(data, parts, options.seed, FinalFit::everything);
   out.model.purpose =
       "Li content, local counts and defects of layered Li-Ni-Mn-Co oxides from their O K and L2,3 edges; trained on "
       "simulated spectra";

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Reads files with elver and with RosettaSciIO and compares values, axes, units and conditions.
+"""Reads files with elver and with RosettaSciIO and compares values, axes, units and conditions; then has elver write
+them in each of its formats, and RosettaSciIO read those.
 
     compare.py ELVER [FILE ...]
 
@@ -7,6 +8,7 @@ Without FILE, samples are written by RosettaSciIO's own writers (NCEM EMD, NeXus
 hand, EMSA) and by this script where RosettaSciIO has no writer (Velox EMD). Needs rosettasciio, h5py, numpy.
 Exit code: 0 all equal, 1 a difference, 77 RosettaSciIO is not installed.
 """
+import importlib.util
 import json
 import subprocess
 import sys
@@ -86,7 +88,7 @@ def by_rosettasciio(path):
     from rsciio import digitalmicrograph, emd, hspy, msa, nexus, ripple
     ending = path.suffix.lower()
     reader = {".emd": emd, ".nxs": nexus, ".hspy": hspy, ".rpl": ripple, ".msa": msa, ".dm3": digitalmicrograph, ".dm4": digitalmicrograph}[ending]
-    options = {"nxdata_only": True} if reader is nexus else {}
+    options = {"nxdata_only": True} if reader is nexus else {"encoding": "utf-8"} if reader in (msa, ripple) else {}
     return [s for s in reader.file_reader(str(path), **options) if np.ndim(s["data"]) > 0]
 
 
@@ -137,6 +139,58 @@ def differences(image, values, other):
     return wrong
 
 
+def written(elver, path, folder):
+    """Each format that elver writes: what RosettaSciIO makes of it against what elver read."""
+    for image, values, why in list(by_elver(elver, path, folder)):
+        if values is None:
+            continue
+        image["velox"] = False
+        endings = ["hspy", "nxs"] + (["rpl"] if values.ndim <= 3 and values.dtype != bool else []) + ["npy"]
+        if values.ndim == 1 and image["axes"][-1]["role"] == "energy":
+            endings.append("msa")
+        for ending in endings:
+            out = folder / f"written.{ending}"
+            done = subprocess.run([elver, "convert", str(path), str(out), "--dataset", image["id"], "--quiet"], capture_output=True, text=True)
+            if done.returncode != 0:
+                yield ending, [done.stderr.strip()]
+                continue
+            if ending == "npy":
+                back = np.load(out)
+                yield ending, [] if back.dtype == values.dtype and np.array_equal(back, values) else ["values differ"]
+                continue
+            try:
+                other = by_rosettasciio(out)[0]
+            except Exception as error:  # noqa: BLE001
+                yield ending, [f"{path.name}: RosettaSciIO cannot read it: {error}"]
+                continue
+            yield ending, [f"{path.name} [{image['id']}]: {d}" for d in differences(image, values, other)]
+
+
+def written_maps(elver, folder):
+    """The maps of the sample phantom as TIFF and NeXus against the same in .hspy."""
+    source = Path(__file__).resolve().parents[2]
+    phantom = next(source.glob("samples/*.hspy"), None)
+    if phantom is None:
+        return
+    out = folder / "maps"
+    subprocess.run([elver, "map", str(phantom), "--model", str(source / "samples/nmc.elver"), "--out", str(out), "--pictures", "none",
+                    "--format", "hspy,nexus,tiff", "--quiet"], check=True)
+    from rsciio import hspy, nexus, tiff
+    maps = hspy.file_reader(str(out / "maps.hspy"))
+    others = {s["metadata"]["General"]["title"]: s for s in nexus.file_reader(str(out / "maps.nxs"), nxdata_only=True)}
+    for signal in maps:
+        title = signal["metadata"]["General"]["title"]
+        mine = [{"name": a["name"], "units": a["units"], "scale": a["scale"], "offset": a["offset"], "role": "navigation"} for a in signal["axes"]]
+        image = {"axes": mine, "beam_energy_kev": None, "convergence_mrad": None, "collection_mrad": None}
+        data = np.asarray(signal["data"])
+        picture = tiff.file_reader(str(out / f"{title}.tif"))[0]
+        yield "tif", [f"{title}: {d}" for d in differences(image, data, picture)]
+        if title in others:
+            yield "map.nxs", [f"{title}: {d}" for d in differences(image, data, others[title])]
+        else:
+            yield "map.nxs", [f"{title} is missing among {sorted(others)}"]
+
+
 def main():
     elver, given = sys.argv[1], [Path(name) for name in sys.argv[2:]]
     equal = refused = different = 0
@@ -167,8 +221,21 @@ def main():
             if theirs and len(found) < len(theirs):
                 different += 1
                 print(f"{path.name}: {len(found)} images against {len(theirs)}")
-    print(f"RosettaSciIO {rsciio.__version__}: {equal} equal, {different} different, {refused} refused")
-    return 1 if different else 0
+        counts, wrong = {}, 0
+        paths = given or list(samples(folder))
+        checks = [check for path in paths for check in written(elver, path, folder)]
+        if importlib.util.find_spec("tifffile") is None:
+            print("maps: skipped, RosettaSciIO needs tifffile for them")
+        else:
+            checks += written_maps(elver, folder)
+        for ending, faults in checks:
+            counts[ending] = counts.get(ending, 0) + 1
+            wrong += bool(faults)
+            if faults:
+                print(f"written .{ending}: " + "; ".join(faults))
+    print(f"RosettaSciIO {rsciio.__version__}: read: {equal} equal, {different} different, {refused} refused; "
+          f"written: {', '.join(f'{n} {ending}' for ending, n in counts.items())}, {wrong} different")
+    return 1 if different or wrong else 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,37 @@
+#pragma once
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "elver/dataset.hpp"
+#include "evaluate/study.hpp"
+
+namespace elver::evaluate {
+
+/// The models that the paper's Table 1 compares.
+enum class Learner : std::uint8_t { ridge, mlp, random_forest, xgboost, gbm, lightgbm, cnn };
+/// As the paper's Table 1 calls it.
+std::string_view name_of(Learner learner);
+/// Why it is not at hand; "" if it is.
+std::string missing(Learner learner);
+
+/// Plain hyper-parameters, the same for every task.
+struct LearnerOptions {
+  std::size_t rounds = 120;  ///< of boosting; of forests twice as many trees
+  std::size_t max_depth = 4;
+  double learning_rate = 0.1;
+  std::uint64_t seed = 1;
+};
+
+/// What a trained one says: a value, the value of the most probable class, or 0 or 1.
+using Predictor = std::function<std::vector<double>(const Matrix&)>;
+
+/// Trains on one thread. `labels`, `weights` [row]; `parts`: columns of each edge. Throws Error{resources} where it is
+/// missing.
+Predictor learn(Learner learner, const train::TaskSpec& task, const Matrix& features,
+                const std::vector<std::size_t>& parts, std::span<const float> labels, std::span<const float> weights,
+                const LearnerOptions& options);
+
+}  // namespace elver::evaluate
