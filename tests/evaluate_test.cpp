@@ -246,14 +246,15 @@ TEST(EvaluateModel, SaysWhatCannotBeScored) {
   };
   Library pristine = whole;
   for (Structure& cell : pristine.structures) cell.defect = DefectKind::pristine;
-  EXPECT_THAT(reason_of(pristine, "oxygen_vacancy"), testing::HasSubstr("no specimen"));
-  EXPECT_THAT(reason_of(pristine, "antisite"), testing::HasSubstr("no specimen"));
+  EXPECT_THAT(reason_of(pristine, "oxygen_vacancy"), testing::HasSubstr("none of its 11 structures"));
+  EXPECT_THAT(reason_of(pristine, "antisite"), testing::HasSubstr("none of its 11 structures"));
   Library vacancies = whole;
   for (Structure& cell : vacancies.structures) cell.defect = DefectKind::oxygen_vacancy;
   EXPECT_THAT(reason_of(vacancies, "oxygen_vacancy"), testing::HasSubstr("all specimens"));
   Library no_oxygen = whole;
   std::erase_if(no_oxygen.subshells, [](const Subshell& s) { return s.name == "O_K"; });
   EXPECT_THAT(reason_of(no_oxygen, "count_Li"), testing::HasSubstr("O K"));
+  EXPECT_THAT(reason_of(no_oxygen, "antisite"), testing::HasSubstr("not enough computed sites"));
   EXPECT_THAT(evaluate_model(model, no_oxygen, one_draw(), {}).notes, testing::Contains(testing::HasSubstr("no spectra of O_K")));
   Library one = whole;
   one.structures.resize(1);

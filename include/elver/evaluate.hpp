@@ -95,8 +95,8 @@ std::string evaluation_markdown(const ModelEvaluation& evaluation);
 struct PaperOptions {
   std::uint64_t seed = 1;
   std::size_t folds = 5;         ///< by structure
-  std::size_t samples = 400;     ///< training spectra a fold; of local counts three times as many
-  std::size_t rounds = 80;       ///< of boosting
+  std::size_t samples = 600;     ///< training spectra a fold; of local counts three times as many
+  std::size_t rounds = 120;      ///< of boosting
   std::size_t max_depth = 4;
   double learning_rate = 0.1;
   std::vector<std::string> only;  ///< names of paper_figures(), or their beginnings ("fig4"); empty: all

@@ -90,7 +90,7 @@ class GaussianFit {
       Eigen::MatrixXd normal = jacobian.transpose() * jacobian;
       const Vector gradient = jacobian.transpose() * residual;
       normal.diagonal().array() += damping * (normal.diagonal().array() + 1e-6);
-      const Vector moved = p_ - normal.ldlt().solve(gradient);
+      const Vector moved = bounded(p_ - normal.ldlt().solve(gradient));
       const double found = curve_of(moved, nullptr).squaredNorm();
       if (std::isfinite(found) && found < loss) {
         const bool enough = loss - found < 1e-4 * loss;
@@ -116,6 +116,16 @@ class GaussianFit {
   static constexpr int kSteps = 25;
   static constexpr double kWidest = 5.0;  ///< eV
   static double width(double parameter) { return kWidest / (1 + std::exp(-parameter)) + 1e-3; }
+
+  /// Centres stay on the grid and peaks are peaks, or a spectrum now and then is fitted by giants that cancel.
+  Vector bounded(Vector p) const {
+    for (Eigen::Index g = 0; g < kCount; ++g) {
+      p[3 * g] = std::clamp(p[3 * g], edge_.grid.start_ev, edge_.grid.stop_ev);
+      p[3 * g + 1] = std::clamp(p[3 * g + 1], 0.0, 2.0);
+      p[3 * g + 2] = std::clamp(p[3 * g + 2], -6.0, 6.0);
+    }
+    return p;
+  }
 
   /// Curve minus the data, and its derivatives.
   Vector curve_of(const Vector& p, Eigen::MatrixXd* jacobian) const {

@@ -120,7 +120,9 @@ PaperFigure fig6_importance(Paper& paper) {
   }
   out.table.notes = {text("%.0f splits of %zu boosters of %zu trees, one a fold, trained on CDFs: a split at an energy asks "
                           "how much of the edge lies below it",
-                          all, study.folds.size(), o.rounds)};
+                          all, study.folds.size(), o.rounds),
+                     "splits at the first and last energies of a grid ask how high the foot of the edge and its continuum are beside "
+                     "its area"};
   out.draw = [curves, title](report::Canvas& canvas) {
     canvas.text(0, 0, title, 16, report::kInk, true);
     for (std::size_t i = 0; i < curves.size(); ++i)

@@ -66,12 +66,15 @@ std::string why_empty(const std::string& group, std::size_t structures) {
               structures);
 }
 
-std::string why_one_sided(const TaskGroup& group, std::size_t structures) {
+/// `cells`: structures with the defect, whether or not they give a specimen.
+std::string why_one_sided(const TaskGroup& group, std::size_t structures, std::size_t cells) {
   const bool yes = std::ranges::any_of(group.held_out, [](const Example& e) { return e.labels[0] > 0.5F; });
   const std::string what = group.name == "antisite" ? "an antisite" : "an oxygen vacancy";
-  return yes ? text("all specimens of its %zu structures have %s: there is nothing to tell them from", structures,
-                    what.c_str())
-             : text("no specimen of its %zu structures has %s", structures, what.c_str());
+  if (yes) {
+    return text("all specimens of its %zu structures have %s: there is nothing to tell them from", structures, what.c_str());
+  }
+  if (cells == 0) return text("none of its %zu structures has %s", structures, what.c_str());
+  return text("%zu of its structures have %s, but not enough computed sites for a specimen that shows it", cells, what.c_str());
 }
 
 std::vector<Trial> trials_of(const Library& library, const train::Pool& pool, const std::vector<train::Side>& sides,
@@ -84,7 +87,12 @@ std::vector<Trial> trials_of(const Library& library, const train::Pool& pool, co
     if (group.held_out.empty()) {
       reason = why_empty(group.name, scored);
     } else if (group.tasks[0].binary && (with_defect == 0 || with_defect == std::ssize(group.held_out))) {
-      reason = why_one_sided(group, scored);
+      std::size_t cells = 0;
+      for (std::size_t s = 0; s < sides.size(); ++s) {
+        const bool defective = group.name == name_of(library.structures[s].defect);
+        cells += defective && sides[s] == train::Side::held_out ? 1 : 0;
+      }
+      reason = why_one_sided(group, scored, cells);
     }
     out.push_back({std::move(group), reason});
   }
@@ -215,8 +223,10 @@ ModelEvaluation evaluate_model(const Model& model, const Library& library, const
     }
   }
   if (tasks.empty()) {
+    std::map<std::string, std::string> tasks_of;  // by reason
+    for (const auto& [task, reason] : out.left_out) tasks_of[reason] += (tasks_of[reason].empty() ? "" : ", ") + task;
     std::string reasons;
-    for (const auto& [task, reason] : out.left_out) reasons += (reasons.empty() ? "" : "; ") + task + ": " + reason;
+    for (const auto& [reason, names] : tasks_of) reasons += text("%s%s: %s", reasons.empty() ? "" : "; ", names.c_str(), reason.c_str());
     throw Error(ErrorKind::mismatch, "no task of the model can be scored on this library", reasons);
   }
   for (const train::View& view : train::standard_views()) {

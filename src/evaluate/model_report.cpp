@@ -119,7 +119,7 @@ std::string evaluation_json(const ModelEvaluation& evaluation) {
 }
 
 std::string evaluation_markdown(const ModelEvaluation& evaluation) {
-  std::string out = text("# %s on %s\n\n%zu of the library's %zu structures are scored; ", evaluation.model.c_str(),
+  std::string out = text("# %s on %s\n\nStructures scored: %zu of the library's %zu; ", evaluation.model.c_str(),
                          evaluation.library.c_str(), evaluation.scored, evaluation.structures);
   out += evaluation.training_set_known
              ? text("%zu were in the model's training set.\n\n", evaluation.trained_on.size())
