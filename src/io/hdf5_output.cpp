@@ -149,6 +149,7 @@ void Hdf5Output::guarded(const std::function<void()>& work) {
 
 void Hdf5Output::write_array(const std::string& group, const std::string& name, const SignalHeader& header,
                              const std::function<const std::byte*(PixelRange)>& block, const RunContext& context) {
+  context.check_interrupt();
   const Cut cut = make_cut(header);
   hdf5::Handle dataset;
   run([&](hid_t file) { dataset = create_array(file, group + "/" + name, header, cut); });
