@@ -172,6 +172,22 @@ TEST(Rank, CategoriesOnEveryTarget) {
       EXPECT_EQ(wrong, 0u) << set.size() << " categories";
       held("rank codes", target_name(), std::to_string(set.size()) + " categories, NaN possible", x.size());
     });
+    // In the forest a node holds its set where the feature has few categories, and has a row where it has many.
+    const ForestRunner runner({&run, 1}, Missing::possible);
+    EXPECT_EQ(runner.packed().set_nodes.size(), set.size() < 100 ? 1u : 0u);
+    for_every_target([&] {
+      ForestRunner::Workspace work(runner);
+      std::vector<float> got(kForestBlock), expected(kForestBlock), rows(2 * kForestBlock), columns(2 * kForestBlock);
+      std::size_t wrong = 0;
+      for (std::size_t first = 0; first < x.size(); first += kForestBlock) {
+        for (std::size_t p = 0; p < kForestBlock; ++p) rows[2 * p] = columns[p] = x[first + p];
+        runner.run_block(columns.data(), kForestBlock, kForestBlock, work, got.data(), kForestBlock);
+        booster.margins(rows, kForestBlock, expected);
+        for (std::size_t p = 0; p < kForestBlock; ++p) wrong += std::memcmp(&got[p], &expected[p], 4) != 0 ? 1 : 0;
+      }
+      EXPECT_EQ(wrong, 0u) << set.size() << " categories";
+      held("margins", target_name(), "a set of " + std::to_string(set.size()) + " categories", x.size());
+    });
   }
 }
 

@@ -18,6 +18,10 @@ namespace {
 
 using namespace bench;
 
+/// Trees that are trained for each value of a sweep over depth or features; they are run again and again until there
+/// are as many as asked for, so that a sweep takes minutes.
+constexpr std::uint64_t kSweptTrees = 600;
+
 /// What a sweep goes over if nothing is said.
 std::vector<std::uint64_t> usual_values(const std::string& over, std::uint64_t trees) {
   if (over == "size") return {64, 128, 256, 512, 1024};
@@ -31,10 +35,14 @@ std::vector<std::uint64_t> usual_values(const std::string& over, std::uint64_t t
 
 std::string_view name_of(BenchScope scope) {
   switch (scope) {
-    case BenchScope::kernel: return "kernel";
-    case BenchScope::device: return "device";
-    case BenchScope::host_to_host: return "host to host";
-    case BenchScope::file_to_maps: return "file to maps";
+    case BenchScope::kernel:
+      return "kernel";
+    case BenchScope::device:
+      return "device";
+    case BenchScope::host_to_host:
+      return "host to host";
+    case BenchScope::file_to_maps:
+      return "file to maps";
   }
   return "";
 }
@@ -63,7 +71,8 @@ BenchJob::Sweep parse_sweep(const std::string& word) {
 
 BenchReport run_bench(const BenchJob& job, const Model* given, const RunContext& context) {
   if ((given == nullptr) == job.library.empty()) {
-    throw Error(ErrorKind::usage, "elver bench", "it needs a model, or a library to train one on", "Give --model or --library");
+    throw Error(ErrorKind::usage, "elver bench", "it needs a model, or a library to train one on",
+                "Give --model or --library");
   }
   std::optional<Library> library;
   if (!job.library.empty()) library = load_library(job.library);
@@ -99,7 +108,8 @@ BenchReport run_bench(const BenchJob& job, const Model* given, const RunContext&
     }
   }
   if (!devices.empty()) {
-    machine.link_bytes_s = spread_of(cuda::copy_rates(devices.front(), std::size_t{64} << 20, static_cast<int>(job.runs)));
+    machine.link_bytes_s =
+        spread_of(cuda::copy_rates(devices.front(), std::size_t{64} << 20, static_cast<int>(job.runs)));
   } else {
     out.skipped.push_back("GPU: " + machine.why_no_gpu);
   }
@@ -113,14 +123,22 @@ BenchReport run_bench(const BenchJob& job, const Model* given, const RunContext&
     for (const std::uint64_t count : trees) all.push_back(repeated_model(*given, count));
     return all;
   };
-  const auto words = [&](const Model& model) {
+  const auto words = [&](const Model& model, std::uint64_t trained) {
     if (library) {
-      return text("trained by XGBoost on %s", job.library.filename().string().c_str());
+      return text("trained by XGBoost on %s%s", job.library.filename().string().c_str(),
+                  trees_of(model) > trained
+                      ? text(", %llu of them again and again", static_cast<unsigned long long>(trained)).c_str()
+                      : "");
     }
-    return text("those of model %s%s", given->name.c_str(), trees_of(model) > trees_of(*given) ? ", again and again" : "");
+    return text("those of model %s%s", given->name.c_str(),
+                trees_of(model) > trees_of(*given) ? ", again and again" : "");
   };
-  const auto measured = [&](const Model& model, const BenchJob& asked) {
-    return bench::measure(asked, model, words(model), machine, devices, context, out.skipped);
+  const auto measured = [&](const Model& model, const BenchJob& asked, std::uint64_t trained = ~std::uint64_t{0}) {
+    return bench::measure(asked, model, words(model, trained), machine, devices, context, out.skipped);
+  };
+  const auto measured_anew = [&](std::size_t features, std::size_t depth, const BenchJob& asked) {
+    const Model few = models(features, depth, {std::min(wanted_trees, kSweptTrees)}).front();
+    return measured(repeated_model(few, wanted_trees), asked, trees_of(few));
   };
   const Model main = models(job.features, job.depth, {wanted_trees}).front();
   if (!job.keep_model.empty()) save_model(main, job.keep_model);
@@ -137,9 +155,9 @@ BenchReport run_bench(const BenchJob& job, const Model* given, const RunContext&
       if (asked.over == "trees") {
         sweep.results.push_back(measured(by_trees[i], image));
       } else if (asked.over == "features") {
-        sweep.results.push_back(measured(models(value, job.depth, {wanted_trees}).front(), image));
+        sweep.results.push_back(measured_anew(value, job.depth, image));
       } else if (asked.over == "depth") {
-        sweep.results.push_back(measured(models(job.features, value, {wanted_trees}).front(), image));
+        sweep.results.push_back(measured_anew(job.features, value, image));
       } else {
         sweep.results.push_back(measured(main, image));
       }

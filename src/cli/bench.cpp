@@ -75,7 +75,7 @@ void add_bench(CLI::App& program) {
   group->add_option("--depth", options->job.depth, "Depth of trained trees")->check(CLI::Range(1, 20))->capture_default_str();
   group->add_option("--features", options->job.features, "Features of trained trees")->check(CLI::Range(8, 20000))->capture_default_str();
   group->add_option("--sweep", options->sweeps, "size, channels, features, trees or depth, with values if you like (size=64,128): everything again for "
-                    "each; features and depth need --library")->allow_extra_args(false);
+                    "each; features and depth need --library, train 600 trees for each value and run them again and again")->allow_extra_args(false);
   group->add_option("--keep-model", options->keep_model, "Where to leave the model that was trained");
   add_run(*command, options->run);
   add_backend(*command, options->run);

@@ -141,6 +141,46 @@ void add_thresholds(CodeTable& table, const RowKey& key, std::span<const float> 
   add_columns(table, row, thresholds);
 }
 
+/// One row for all categories of a feature, and the sets of the nodes that ask for them; false where it would need too
+/// many thresholds. NaN has the last code.
+bool add_sets(CodeTable& table, const Uses& uses, std::span<const Use> nodes,
+              std::vector<std::vector<NodeCode>>& places) {
+  std::vector<float> ends;  // each category has a rank of its own between them
+  std::uint32_t last = ~std::uint32_t{0};
+  for (const Use& use : nodes) {
+    const auto set = static_cast<std::uint32_t>(use.key);
+    if (set == last) continue;
+    last = set;
+    for (const std::int32_t category : uses.sets[set]) {
+      ends.push_back(static_cast<float>(category));
+      ends.push_back(static_cast<float>(category) + 1.0f);
+    }
+    if (ends.size() < 4 * CodeTable::kMostThresholds) continue;
+    std::ranges::sort(ends);
+    ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
+    if (ends.size() > CodeTable::kMostThresholds) return false;
+  }
+  std::ranges::sort(ends);
+  ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
+  if (ends.empty() || ends.size() > CodeTable::kMostThresholds) return false;
+  add_thresholds(table, {nodes.front().row() >> 2}, ends);
+  std::uint64_t made = ~std::uint64_t{0};
+  for (const Use& use : nodes) {
+    if (use.key != made) {
+      made = use.key;
+      CodeSet& bits = table.sets.emplace_back();
+      const auto put = [&bits](std::size_t code) { bits[code / 8] |= static_cast<std::uint8_t>(1U << code % 8); };
+      for (const std::int32_t category : uses.sets[static_cast<std::uint32_t>(use.key)]) {
+        put(static_cast<std::size_t>(std::ranges::upper_bound(ends, static_cast<float>(category)) - ends.begin()));
+      }
+      if ((use.row() & 1) == 0) put(255);
+    }
+    places[use.booster][use.node] = {static_cast<std::uint32_t>(table.rows.size() - 1), 0,
+                                     static_cast<std::uint32_t>(table.sets.size() - 1)};
+  }
+  return true;
+}
+
 }  // namespace
 
 std::size_t BoosterRounds::tree_count() const {
@@ -149,7 +189,7 @@ std::size_t BoosterRounds::tree_count() const {
 }
 
 CodeTable make_codes(std::span<const BoosterRounds> boosters, Missing missing,
-                     std::vector<std::vector<NodeCode>>& places) {
+                     std::vector<std::vector<NodeCode>>& places, CategoryNodes categories) {
   CodeTable table;
   table.missing = missing;
   places.assign(boosters.size(), {});
@@ -160,6 +200,14 @@ CodeTable make_codes(std::span<const BoosterRounds> boosters, Missing missing,
   const Uses uses = uses_of(boosters, missing);
   for (auto first = uses.nodes.begin(); first != uses.nodes.end();) {
     const bool in_set = first->categorical();
+    if (in_set && categories == CategoryNodes::sets) {
+      const auto end =
+          std::find_if(first, uses.nodes.end(), [&](const Use& use) { return use.row() >> 1 != first->row() >> 1; });
+      if (add_sets(table, uses, {first, end}, places)) {
+        first = end;
+        continue;
+      }
+    }
     const std::uint64_t same = in_set ? 0 : 32;  // bits that nodes of one row may differ in
     const auto last =
         std::find_if(first, uses.nodes.end(), [&](const Use& use) { return use.key >> same != first->key >> same; });

@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -54,6 +55,9 @@ struct alignas(64) RankColumn {
   };
 };
 
+/// A bit for each code: whether it goes right.
+struct alignas(32) CodeSet : std::array<std::uint8_t, 32> {};
+
 /// What all rows need, as plain arrays that go to a device as they are.
 struct CodeTable {
   static constexpr std::uint32_t kMostThresholds = 254;
@@ -64,18 +68,26 @@ struct CodeTable {
   std::vector<std::uint8_t> starts;      ///< [row][core::kRankBuckets]
   std::vector<RankColumn> columns;       ///< of each row
   std::vector<std::int32_t> categories;  ///< of each categorical row ascending: those that go right
+  std::vector<CodeSet> sets;             ///< of nodes that hold sets
 };
 
-/// Where a node looks: a row, and the least code of that row that goes right.
+/// Where a node looks: a row, and the least code of that row that goes right; or which set of codes goes right.
 struct NodeCode {
+  static constexpr std::uint32_t kNoSet = 0xFFFFFFFF;
   std::uint32_t row = 0;
   std::uint8_t code = 0;
+  std::uint32_t set = kNoSet;  ///< in CodeTable::sets
 };
+
+/// How nodes that split by categories find their answer: each set has a row of its own, or a feature's categories have
+/// one row together, whose codes tell them apart, and a node holds the set. The second is for features of not too many
+/// categories; others have rows.
+enum class CategoryNodes : std::uint8_t { rows, sets };
 
 /// The table of some boosters' nodes, and each node's place in it, [booster][node of Forest::nodes] (leaves are left
 /// out: row 0, code 0). Boosters must be packable.
 CodeTable make_codes(std::span<const BoosterRounds> boosters, Missing missing,
-                     std::vector<std::vector<NodeCode>>& places);
+                     std::vector<std::vector<NodeCode>>& places, CategoryNodes categories = CategoryNodes::rows);
 
 /// The code of one value, as every back end must have it. `row` counts from 0.
 std::uint8_t code_of(const CodeTable& table, std::size_t row, float x);

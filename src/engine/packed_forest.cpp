@@ -32,6 +32,8 @@ class Packer {
       for (std::uint32_t i = 0; i < group.trees; ++i)
         add_tree(forest, forest.trees[t + i], i, first_output, places, group);
       std::fill(group.nodes.begin() + group.trees, group.nodes.end(), static_cast<std::uint32_t>(out_.nodes.size()));
+      std::fill(group.set_nodes.begin() + group.trees, group.set_nodes.end(),
+                static_cast<std::uint32_t>(out_.set_nodes.size()));
       out_.groups.push_back(group);
     }
   }
@@ -42,6 +44,7 @@ class Packer {
     const std::size_t width = std::size_t{1} << group.depth;
     const std::size_t values = tree.vector_leaf ? forest.output_count : 1;
     group.nodes[place] = static_cast<std::uint32_t>(out_.nodes.size());
+    group.set_nodes[place] = static_cast<std::uint32_t>(out_.set_nodes.size());
     group.leaves[place] = static_cast<std::uint32_t>(out_.leaves.size());
     group.output[place] = first_output + (tree.vector_leaf ? 0 : tree.group);
     group.values[place] = static_cast<std::uint32_t>(values);
@@ -63,8 +66,13 @@ class Packer {
         continue;
       }
       const NodeCode& code = places[tree.first_node + i];
-      out_.nodes.push_back({code.row * static_cast<std::uint32_t>(kForestBlock),
-                            static_cast<std::uint16_t>(slot * TreeGroup::kTrees + place), code.code});
+      const std::uint32_t row = code.row * static_cast<std::uint32_t>(kForestBlock);
+      const auto at = static_cast<std::uint16_t>(slot * TreeGroup::kTrees + place);
+      if (code.set == NodeCode::kNoSet) {
+        out_.nodes.push_back({row, at, code.code});
+      } else {
+        out_.set_nodes.push_back({row, code.set, at});
+      }
       at_[static_cast<std::size_t>(node.left)] = {2 * slot + 1, level + 1};
       at_[static_cast<std::size_t>(node.left) + 1] = {2 * slot + 2, level + 1};
     }
@@ -119,7 +127,7 @@ bool run_by_xgboost(const Booster& booster) {
 PackedForest pack_forest(std::span<const BoosterRounds> boosters, Missing missing) {
   PackedForest out;
   std::vector<std::vector<NodeCode>> places;
-  out.codes = make_codes(boosters, missing, places);
+  out.codes = make_codes(boosters, missing, places, CategoryNodes::sets);
   Packer packer(out);
   for (std::size_t b = 0; b < boosters.size(); ++b) {
     packer.add(boosters[b].booster->forest(), boosters[b].tree_count(), places[b]);

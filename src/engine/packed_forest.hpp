@@ -20,17 +20,25 @@ struct PackedNode {
 };
 static_assert(sizeof(PackedNode) == 8);
 
+/// An inner node that splits by categories.
+struct PackedSetNode {
+  std::uint32_t codes = 0;  ///< as in PackedNode
+  std::uint32_t set = 0;    ///< in CodeTable::sets: go right where the pixel's code is in it
+  std::uint16_t place = 0;  ///< as in PackedNode
+};
+
 /// Up to eight trees that follow one another, all brought to the depth of the deepest. Leaves that lie higher are
 /// repeated below, so that a node which is not there may answer anything.
 struct TreeGroup {
   static constexpr std::size_t kTrees = 8;
-  std::uint32_t depth = 1;                        ///< 1 to PackedForest::kMostDepth
-  std::uint32_t trees = 0;                        ///< 1 to 8
-  std::array<std::uint32_t, kTrees + 1> nodes{};  ///< tree i's nodes are [nodes[i], nodes[i + 1]), by slot
-  std::array<std::uint32_t, kTrees> leaves{};     ///< first of tree i's leaf values: [value][2^depth]
-  std::array<std::uint32_t, kTrees> planes{};     ///< first of its PackedForest::planes, the same values
-  std::array<std::uint32_t, kTrees> output{};     ///< the first output that it adds to
-  std::array<std::uint32_t, kTrees> values{};     ///< outputs that it adds to: 1, or all of its booster's
+  std::uint32_t depth = 1;                            ///< 1 to PackedForest::kMostDepth
+  std::uint32_t trees = 0;                            ///< 1 to 8
+  std::array<std::uint32_t, kTrees + 1> nodes{};      ///< tree i's nodes are [nodes[i], nodes[i + 1]), by slot
+  std::array<std::uint32_t, kTrees + 1> set_nodes{};  ///< and its nodes that split by categories
+  std::array<std::uint32_t, kTrees> leaves{};         ///< first of tree i's leaf values: [value][2^depth]
+  std::array<std::uint32_t, kTrees> planes{};         ///< first of its PackedForest::planes, the same values
+  std::array<std::uint32_t, kTrees> output{};         ///< the first output that it adds to
+  std::array<std::uint32_t, kTrees> values{};         ///< outputs that it adds to: 1, or all of its booster's
 };
 
 /// Trees of one or more boosters, one after the other, as plain arrays. The outputs of the boosters follow one another
@@ -40,6 +48,7 @@ struct PackedForest {
   CodeTable codes;
   std::vector<TreeGroup> groups;
   std::vector<PackedNode> nodes;
+  std::vector<PackedSetNode> set_nodes;
   std::vector<float> leaves;
   /// The leaves of trees up to depth 8 by bytes: [value][byte of the float, lowest first][leaf], 64 leaves at least.
   std::vector<std::uint8_t> planes;

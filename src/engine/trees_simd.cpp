@@ -20,8 +20,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 /// which way a pixel turns on each level is chosen from the answers of that level's nodes by the turns before.
 template <std::size_t kDepth>
 void find_turns(const std::uint64_t* masks, std::uint64_t (*turns)[TreeGroup::kTrees]) {
-  constexpr std::size_t kWide = std::size_t{1} << (kDepth - 1);
-  __m512i turn[kDepth], x[kWide];
+  constexpr std::size_t kNarrow = 5, kWide = std::size_t{1} << (kDepth > kNarrow + 1 ? kDepth - 4 : kDepth - 1);
+  __m512i turn[kDepth], x[kWide < 16 ? 16 : kWide];
   const auto answer = [masks](std::size_t slot) { return _mm512_load_si512(masks + slot * TreeGroup::kTrees); };
   const auto choose = [](__m512i right_where, __m512i right, __m512i left) {
     return _mm512_ternarylogic_epi64(right_where, right, left, 0xCA);
@@ -29,10 +29,19 @@ void find_turns(const std::uint64_t* masks, std::uint64_t (*turns)[TreeGroup::kT
   turn[0] = answer(0);
   for (std::size_t d = 1; d < kDepth; ++d) {
     const std::size_t first = (std::size_t{1} << d) - 1;
-    for (std::size_t j = 0; j < std::size_t{1} << (d - 1); ++j) {
-      x[j] = choose(turn[d - 1], answer(first + 2 * j + 1), answer(first + 2 * j));
+    // Of a wide level eight answers become one at a time: all at once would not stay in registers.
+    const std::size_t below = d > kNarrow ? 3 : 1;
+    for (std::size_t j = 0; j < std::size_t{1} << (d - below); ++j) {
+      if (d > kNarrow) {
+        __m512i y[4];
+        const std::size_t slot = first + 8 * j;
+        for (std::size_t i = 0; i < 4; ++i) y[i] = choose(turn[d - 1], answer(slot + 2 * i + 1), answer(slot + 2 * i));
+        x[j] = choose(turn[d - 3], choose(turn[d - 2], y[3], y[2]), choose(turn[d - 2], y[1], y[0]));
+      } else {
+        x[j] = choose(turn[d - 1], answer(first + 2 * j + 1), answer(first + 2 * j));
+      }
     }
-    for (std::size_t l = d - 1; l-- > 0;) {
+    for (std::size_t l = d - below; l-- > 0;) {
       for (std::size_t j = 0; j < std::size_t{1} << l; ++j) x[j] = choose(turn[l], x[2 * j + 1], x[2 * j]);
     }
     turn[d] = x[0];
@@ -95,6 +104,16 @@ void add_leaves(const PackedForest& forest, const TreeGroup& group, std::size_t 
   }
 }
 
+/// Which of 64 codes are in the set.
+inline std::uint64_t in_set(const CodeSet& set, __m512i codes) {
+  const __m256i half = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(set.data()));
+  const __m512i bytes = _mm512_broadcast_i64x4(half);
+  const __m512i place = _mm512_and_si512(_mm512_srli_epi16(codes, 3), _mm512_set1_epi8(31));
+  const __m512i bit = _mm512_shuffle_epi8(_mm512_set1_epi64(static_cast<long long>(0x8040201008040201U)),
+                                          _mm512_and_si512(codes, _mm512_set1_epi8(7)));
+  return _cvtmask64_u64(_mm512_test_epi8_mask(_mm512_permutexvar_epi8(place, bytes), bit));
+}
+
 template <std::size_t kDepth>
 void add_group(const PackedForest& forest, const TreeGroup& group, const std::uint8_t* codes, float* sums,
                TreeScratch& scratch) {
@@ -112,6 +131,10 @@ void add_group(const PackedForest& forest, const TreeGroup& group, const std::ui
     ask(node[3]);
   }
   for (; node != last; ++node) ask(*node);
+  for (std::uint32_t i = group.set_nodes[0]; i < group.set_nodes[TreeGroup::kTrees]; ++i) {
+    const PackedSetNode& n = forest.set_nodes[i];
+    masks[n.place] = in_set(forest.codes.sets[n.set], _mm512_load_si512(codes + n.codes));
+  }
   find_turns<kDepth>(scratch.masks, scratch.turns);
   for (std::size_t tree = 0; tree < group.trees; ++tree) add_leaves<kDepth>(forest, group, tree, scratch, sums);
 }
@@ -133,6 +156,25 @@ inline Byte choose(Byte right_where, Byte right, Byte left) {
 #endif
 }
 
+/// 255 where the code is in the set.
+inline Byte in_set(const CodeSet& set, Byte codes) {
+  const Bytes d;
+#if HWY_TARGET == HWY_SCALAR
+  const std::uint8_t code = hn::GetLane(codes);
+  return hn::Set(d, (set[code / 8] >> code % 8 & 1) != 0 ? std::uint8_t{255} : std::uint8_t{0});
+#else
+  alignas(16) static constexpr std::uint8_t kBits[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+  const hn::Repartition<std::uint16_t, Bytes> d16;
+  const Byte place = hn::And(hn::BitCast(d, hn::ShiftRight<3>(hn::BitCast(d16, codes))), hn::Set(d, std::uint8_t{31}));
+  const Byte low = hn::TableLookupBytes(hn::LoadDup128(d, set.data()), hn::And(place, hn::Set(d, std::uint8_t{15})));
+  const Byte high =
+      hn::TableLookupBytes(hn::LoadDup128(d, set.data() + 16), hn::And(place, hn::Set(d, std::uint8_t{15})));
+  const Byte bit = hn::TableLookupBytes(hn::LoadDup128(d, kBits), hn::And(codes, hn::Set(d, std::uint8_t{7})));
+  const Byte byte = hn::IfThenElse(hn::Eq(hn::And(place, hn::Set(d, std::uint8_t{16})), hn::Zero(d)), low, high);
+  return hn::VecFromMask(d, hn::Eq(hn::And(byte, bit), bit));
+#endif
+}
+
 /// Leads pixels [first, first + Lanes) to their leaves: the low and the high byte of each place.
 template <std::size_t kDepth>
 void find_places(const PackedForest& forest, const TreeGroup& group, std::size_t tree, const std::uint8_t* codes,
@@ -144,6 +186,11 @@ void find_places(const PackedForest& forest, const TreeGroup& group, std::size_t
     const Byte code = hn::Load(d, codes + node->codes);
     const auto right = hn::Eq(hn::Max(code, hn::Set(d, node->code)), code);
     hn::Store(hn::VecFromMask(d, right), d, answers + node->place / TreeGroup::kTrees * lanes);
+  }
+  for (std::uint32_t i = group.set_nodes[tree]; i < group.set_nodes[tree + 1]; ++i) {
+    const PackedSetNode& n = forest.set_nodes[i];
+    hn::Store(in_set(forest.codes.sets[n.set], hn::Load(d, codes + n.codes)), d,
+              answers + n.place / TreeGroup::kTrees * lanes);
   }
   Byte turn[kDepth], x[std::size_t{1} << (kDepth - 1)];
   const auto answer = [&](std::size_t slot) { return hn::Load(d, answers + slot * lanes); };

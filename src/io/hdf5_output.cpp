@@ -66,7 +66,9 @@ hdf5::Handle create_array(hid_t file, const std::string& path, const SignalHeade
   return dataset;
 }
 
-std::size_t chunk_count(const Cut& cut, std::size_t bytes) { return (bytes + cut.chunk_bytes() - 1) / cut.chunk_bytes(); }
+std::size_t chunk_count(const Cut& cut, std::size_t bytes) {
+  return (bytes + cut.chunk_bytes() - 1) / cut.chunk_bytes();
+}
 
 PackedChunk packed(const Cut& cut, std::span<const std::byte> values, std::size_t chunk, std::size_t value_bytes) {
   const std::size_t bytes = cut.chunk_bytes(), first = chunk * bytes;
@@ -140,8 +142,8 @@ void Hdf5Output::guarded(const std::function<void()>& work) {
     if (error.kind() != ErrorKind::output || at == std::string::npos) throw;
     const std::size_t why = what.find('(', at + name.size());
     const std::size_t end = what.rfind("). ");
-    throw Error(ErrorKind::output, "cannot write " + shown(partial_.target()).string(), what.substr(why + 1, end - why - 1),
-                what.substr(end + 3));
+    throw Error(ErrorKind::output, "cannot write " + shown(partial_.target()).string(),
+                what.substr(why + 1, end - why - 1), what.substr(end + 3));
   }
 }
 
@@ -153,6 +155,7 @@ void Hdf5Output::write_array(const std::string& group, const std::string& name, 
   run([&](hid_t file) { dataset = create_array(file, group + "/" + name, header, cut); });
   const std::uint64_t bytes = cut.pixels * cut.pixel_bytes;
   if (bytes <= kBlockBytes && cut.split == 0 && cut.whole_chunks()) {
+    context.check_interrupt();
     const std::byte* const values = block({0, cut.pixels});
     waiting_.push_back({std::move(dataset), cut, {values, values + bytes}, bytes_of(header.type)});
     waiting_bytes_ += bytes;
@@ -214,7 +217,8 @@ void Hdf5Output::write_waiting() {
   });
   for (std::size_t a = 0; a < waiting_.size(); ++a) {
     run([&](hid_t) {
-      write_chunks(waiting_[a].dataset.get(), chunks[a], waiting_[a].cut, std::vector<hsize_t>(waiting_[a].cut.dims.size(), 0));
+      write_chunks(waiting_[a].dataset.get(), chunks[a], waiting_[a].cut,
+                   std::vector<hsize_t>(waiting_[a].cut.dims.size(), 0));
       waiting_[a].dataset = {};
     });
   }
