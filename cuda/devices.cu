@@ -21,9 +21,15 @@ DeviceList devices() {
   if (count == 0) out.why_none = "the driver shows no device";
   for (int i = 0; i < count; ++i) {
     cudaDeviceProp p{};
-    if (cudaGetDeviceProperties(&p, i) != cudaSuccess) continue;
+    const cudaError_t unknown = cudaGetDeviceProperties(&p, i);
+    if (unknown != cudaSuccess) {
+      cudaGetLastError();
+      out.why_none = text("CUDA call cudaGetDeviceProperties failed for GPU %d (%s)", i, cudaGetErrorString(unknown));
+      continue;
+    }
     out.devices.push_back({i, p.name, text("%d.%d", p.major, p.minor), p.multiProcessorCount, p.totalGlobalMem, p.sharedMemPerBlockOptin});
   }
+  if (!out.devices.empty()) out.why_none.clear();
   return out;
 }
 

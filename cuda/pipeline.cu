@@ -45,12 +45,12 @@ struct Slot {
   StreamOwner stream;
   EventOwner before, between, after;  ///< the two steps
   PinnedMemory counts_in, pixels_in, results_out;
-  DeviceMemory raw, counts, pixels, codes, linear, results;
+  DeviceMemory raw, counts, pixels, codes, linear, features, results;
   std::size_t pixel_count = 0, rows = 0;
 
   void clear() {
     counts_in = {}, pixels_in = {}, results_out = {};
-    raw = {}, counts = {}, pixels = {}, codes = {}, linear = {}, results = {};
+    raw = {}, counts = {}, pixels = {}, codes = {}, linear = {}, features = {}, results = {};
   }
   void allocate(const Job& job, std::size_t tile) {
     const std::size_t bytes = tile * job.rows * bytes_of(job.type), result = ResultLayout(job, tile).bytes;
@@ -60,9 +60,10 @@ struct Slot {
     if (job.pixel_major) raw = {bytes, stream.get()};
     counts = {bytes, stream.get()};
     pixels = {tile * sizeof(std::uint32_t), stream.get()};
-    codes = {tile * job.forest->codes.rows.size(), stream.get()};
+    codes = {tile * std::max<std::size_t>(1, job.forest->codes.rows.size()), stream.get()};
     if (job.edges != nullptr) {
       linear = {tile * job.forest->linear_outputs.size() * job.edges->edges.size() * sizeof(float), stream.get()};
+      if (job.features_stay && !job.features) features = {tile * job.edges->feature_count * sizeof(float), stream.get()};
     }
     results = {result, stream.get()};
     check(cudaMemsetAsync(results.as<void>(), 0, result, stream.get()), "cudaMemsetAsync");  // all of it is copied back
@@ -86,6 +87,12 @@ std::vector<double> copy_rates(int device, std::size_t bytes, int runs) {
     out.push_back(static_cast<double>(bytes) / before.seconds_to(after));
   }
   return out;
+}
+
+void copy_to_host(int device, const float* from, std::span<float> out) {
+  check(cudaSetDevice(device), "cudaSetDevice");
+  check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");  // whose stream it was written on is not known here
+  check(cudaMemcpy(out.data(), from, out.size_bytes(), cudaMemcpyDefault), "cudaMemcpy");
 }
 
 struct Pipeline::Impl {
@@ -186,7 +193,7 @@ void Pipeline::Impl::compute(Slot& slot) {
                               out.as<float>(at.r),
                               out.as<float>(at.snr),
                               job.all_fits ? out.as<EdgeFit>(at.fits) : nullptr,
-                              job.features ? out.as<float>(at.features) : nullptr,
+                              job.features ? out.as<float>(at.features) : slot.features.as<float>(),
                               codes,
                               slot.linear.as<float>(),
                               stride};
@@ -263,7 +270,16 @@ TileResult Pipeline::finish(std::size_t slot_number) {
   out.values = slot.rows;
   out.edges_seconds = slot.before.seconds_to(slot.between);
   out.forest_seconds = slot.between.seconds_to(slot.after);
-  if (job.edges == nullptr) return out;
+  out.device = impl_->device;
+  if (job.edges == nullptr) {
+    out.device_features = slot.counts.as<float>();
+    out.device_stride = slot.pixel_count;
+    return out;
+  }
+  if (job.features_stay) {
+    out.device_features = job.features ? slot.results.as<float>(at.features) : slot.features.as<float>();
+    out.device_stride = out.stride;
+  }
   out.status = from.as<PixelStatus>(at.status);
   out.edge_status = from.as<PixelStatus>(at.edge_status);
   out.A = from.as<float>(at.A);

@@ -11,9 +11,9 @@
 #include "bench/made_model.hpp"
 #include "elver/error.hpp"
 #include "elver/model.hpp"
+#include "forest/xgboost_predictor.hpp"
 #include "map_samples.hpp"
 #include "support.hpp"
-#include "train/xgboost_api.hpp"
 
 // elver bench: what is measured, on what, and what is held against it. How fast anything is, no test says.
 namespace elver {
@@ -85,6 +85,19 @@ TEST(Bench, LeavesOutWhatItWasNotAskedFor) {
   job.scopes = {BenchScope::file_to_maps};
   EXPECT_THAT(names_of(run_bench(job, &model, kOnCpu).main), ::testing::ElementsAre("file to maps: map"));
   EXPECT_THAT(run_bench(job, &model, kOnCpu).skipped, Contains("GPU: not asked for"));
+}
+
+TEST(Bench, MapsByXgboostsTreesAreTheSameAndSayWhose) {
+  if (!xgboost::available()) GTEST_SKIP() << "needs XGBoost: " << xgboost::library().problem;
+  const Model model = sample_model();
+  BenchJob job = small_job();
+  job.scopes = {BenchScope::host_to_host, BenchScope::file_to_maps};
+  RunContext context = kOnCpu;
+  context.forest = ForestEngine::xgboost;
+  const BenchReport report = run_bench(job, &model, context);
+  EXPECT_THAT(names_of(report.main, "elver and " + xgboost::name()),
+              ::testing::ElementsAre("host to host: map", "file to maps: map"));
+  EXPECT_GE(report.main.parity.map_values, 2 * 72U) << "with elver's trees, and from the file";
 }
 
 TEST(Bench, SweepsMeasureEachValueAndGoIntoTheJson) {

@@ -15,7 +15,7 @@
 #include "library_fixture.hpp"
 #include "support.hpp"
 #include "train/views.hpp"
-#include "train/xgboost_api.hpp"
+#include "forest/xgboost_api.hpp"
 
 namespace elver {
 namespace {
@@ -232,6 +232,9 @@ TEST(EvaluateCommand, MakesTheFiguresThatALibraryAllows) {
   EXPECT_THAT(test::read_text(dir / "figures" / "fig4d_antisite.md"), testing::HasSubstr("left out:"));
   EXPECT_FALSE(std::filesystem::exists(dir / "figures" / "fig4d_antisite.png"));
   EXPECT_FALSE(std::filesystem::exists(dir / "figures" / "table1_models.md"));
+  const test::Ran none = test::run_elver({"evaluate", (dir / "library.h5").string(), "--out", (dir / "none").string(), "--only", "fig4"});
+  EXPECT_EQ(none.code, 4);  // a library without neighbourhoods and defects
+  EXPECT_THAT(none.err, testing::HasSubstr("none of the figures"));
   const test::Ran wrong =
       test::run_elver({"evaluate", (dir / "library.h5").string(), "--out", (dir / "none").string(), "--only", "fig5"});
   EXPECT_EQ(wrong.code, 2);

@@ -2,8 +2,8 @@
 
 #include "elver/io.hpp"
 #include "elver/predict.hpp"
+#include "forest/xgboost_api.hpp"
 #include "forest_support.hpp"
-#include "train/xgboost_api.hpp"
 
 // elver predict and elver check, as a user runs them.
 namespace elver {
@@ -102,9 +102,11 @@ TEST_F(PredictCommand, RefusesWhatDoesNotFitWithBothNumbersAndLeavesNothingBehin
   EXPECT_EQ(predict("absent.json", "x.npy").code, 3);
   EXPECT_EQ(predict("regression.json", "absent.npy").code, 3);
   json linear = document({leaf(1)});
-  linear["learner"]["gradient_booster"]["name"] = "gblinear";
+  linear["learner"]["gradient_booster"] = {{"name", "gblinear"}, {"model", {{"weights", {1.0, 2.0, 0.5}}}}};
   write_text_file(dir_ / "linear.json", linear.dump());
-  EXPECT_EQ(predict("linear.json", "x.npy").code, 4);
+  const Ran ran = predict("linear.json", "x.npy");
+  EXPECT_EQ(ran.code, 4);
+  EXPECT_THAT(ran.err, HasSubstr("--forest xgboost"));
   EXPECT_FALSE(fs::exists(dir_ / "y.npy"));
 }
 

@@ -10,9 +10,9 @@
 
 #include "elver/dataset.hpp"
 #include "elver/error.hpp"
+#include "forest/xgboost_api.hpp"
 #include "library_fixture.hpp"
 #include "support.hpp"
-#include "train/xgboost_api.hpp"
 
 #define ELVER_NEEDS_XGBOOST() \
   if (!xgboost::available()) GTEST_SKIP() << xgboost::library().problem

@@ -5,11 +5,11 @@
 #include <random>
 
 #include "elver/error.hpp"
+#include "forest/xgboost_api.hpp"
 #include "support.hpp"
 #include "train/linear_fit.hpp"
 #include "train/search.hpp"
 #include "train/tpe.hpp"
-#include "train/xgboost_api.hpp"
 
 namespace elver::train {
 namespace {

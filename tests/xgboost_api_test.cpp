@@ -1,4 +1,4 @@
-#include "train/xgboost_api.hpp"
+#include "forest/xgboost_api.hpp"
 
 #include <random>
 

@@ -95,8 +95,8 @@ std::string evaluation_markdown(const ModelEvaluation& evaluation);
 struct PaperOptions {
   std::uint64_t seed = 1;
   std::size_t folds = 5;         ///< by structure
-  std::size_t samples = 600;     ///< training spectra a fold; of local counts three times as many
-  std::size_t rounds = 120;      ///< of boosting
+  std::size_t samples = 400;     ///< training spectra a fold; of local counts three times as many
+  std::size_t rounds = 80;       ///< of boosting
   std::size_t max_depth = 4;
   double learning_rate = 0.1;
   std::vector<std::string> only;  ///< names of paper_figures(), or their beginnings ("fig4"); empty: all
@@ -116,7 +116,8 @@ std::vector<std::string> paper_figures();
 /// Cross-validates by structure, on spectra of one aligned instrument of 0.8 eV without noise, and writes NAME.md,
 /// NAME.csv and, of figures, NAME.png and NAME.svg into `out`, which it does not commit. What the library or this build
 /// cannot give is left out, with the reason in the notes of its table. Throws Error{usage} for a name that there is not,
-/// Error{resources} where XGBoost is missing, Error{input} where the library has no edges to learn from.
+/// Error{resources} where XGBoost is missing, Error{input} where the library has no edges to learn from, Error{mismatch}
+/// where it suffices for none of the figures asked for.
 std::vector<FigureTable> make_paper_figures(const Library& library, const PaperOptions& options, OutputSet& out,
                                             const RunContext& context);
 

@@ -37,6 +37,7 @@ struct MapResult {
   std::vector<std::string> notes;  ///< what the user should know: unused best_iteration, ...
   StageSeconds seconds;
   std::string computed_on = "CPU";  ///< or the names of the GPUs
+  std::string forest = "elver";     ///< what walked the trees, or XGBoost with its version
 };
 
 /// The main job: features and forests of every pixel. `mask` one byte a pixel, or empty.

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "elver/engine.hpp"
@@ -19,6 +20,7 @@ struct Prediction {
   std::uint64_t rows = 0;
   std::uint64_t outputs = 1;  ///< 1 for multi:softmax, whose prediction is the class's index
   std::uint64_t rounds = 0;   ///< boosting rounds used
+  std::string forest = "elver";  ///< what walked the trees, or XGBoost with its version
   StageSeconds seconds;       ///< background, features and write stay 0
 };
 

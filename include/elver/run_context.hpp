@@ -17,6 +17,10 @@ class Progress {
 /// What computes the pixels. `automatic`: a GPU where there is one and the work fits it, else the CPU.
 enum class Backend : std::uint8_t { automatic, cpu, cuda };
 
+/// What walks the trees: elver, or XGBoost's own predictor (loaded at run time), to compare with and for boosters that
+/// elver itself does not run.
+enum class ForestEngine : std::uint8_t { own, xgboost };
+
 /// What every long piece of work is given: how much of the machine it may use, whom to tell, when to stop.
 struct RunContext {
   unsigned threads = 0;            ///< 0: all cores
@@ -25,6 +29,7 @@ struct RunContext {
   const std::atomic<bool>* interrupted = nullptr;  ///< may be null; set by a signal handler
 
   Backend backend = Backend::automatic;
+  ForestEngine forest = ForestEngine::own;
   int device = -1;  ///< number of the GPU; -1: all that there are
 
   /// Throws Error{interrupted} once the flag is set.

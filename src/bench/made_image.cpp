@@ -203,7 +203,7 @@ OpenOptions write_image(const Image& image, const std::filesystem::path& npy, co
   if (!out) throw Error(ErrorKind::output, "cannot write " + npy.string(), "the disk is full or not writable");
   const EnergyAxis axis = image.energy();
   OpenOptions options;
-  options.energy_axis = std::string("0");
+  options.energy_axis = std::string(1, '0');  // plain "0" makes g++ 12 warn of what cannot be
   options.offset_ev = axis.offset_ev;
   options.dispersion_ev = axis.dispersion_ev;
   return options;

@@ -8,8 +8,8 @@
 
 #include "elver/dataset.hpp"
 #include "elver/error.hpp"
+#include "forest/xgboost_api.hpp"
 #include "train/evaluate.hpp"
-#include "train/xgboost_api.hpp"
 #include "types/arena.hpp"
 #include "types/text.hpp"
 

@@ -34,10 +34,16 @@ void add_map_rows(const Case& what, const std::vector<BenchScope>& scopes, Steps
   context.backend = Backend::cpu;
   const auto wanted = [&](BenchScope scope) { return std::ranges::find(scopes, scope) != scopes.end(); };
   const MapResult first = map_image(what.image, what.model, {}, context);
+  const bool by_xgboost = context.forest == ForestEngine::xgboost;
+  if (by_xgboost && std::ranges::all_of(what.model.tasks, [](const Task& task) { return task.booster.has_trees(); })) {
+    RunContext own = context;
+    own.forest = ForestEngine::own;
+    parity.map_values += compare_maps(map_image(what.image, what.model, {}, own), first, "by XGBoost");
+  }
   const double bytes = static_cast<double>(bytes_of(what.image.info().type) * what.plan_channels.size()) +
                        4.0 * static_cast<double>(first.maps.size()) + 1.0;
   const auto meter = [&](BenchScope scope) {
-    BenchRow row{"map", scope, "elver", "CPU", what.image.pixels(), {}, bytes, what.nodes_a_pixel, what.visits_a_pixel};
+    BenchRow row{"map", scope, by_xgboost ? "elver and " + first.forest : "elver", "CPU", what.image.pixels(), {}, bytes, what.nodes_a_pixel, what.visits_a_pixel};
     const double memory = what.memory_limit_mpx_s(bytes), compares = what.compare_limit_mpx_s();
     row.limit_by = memory < compares || compares == 0 ? "memory" : "compares";
     row.limit_mpx_s = row.limit_by == "memory" ? memory : compares;

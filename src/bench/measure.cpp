@@ -183,7 +183,9 @@ BenchResult measure(const BenchJob& job, const Model& model, const std::string& 
   }
   if (wanted(BenchScope::host_to_host) || wanted(BenchScope::file_to_maps)) add_map_rows(what, scopes, steps, out.parity);
   for (const int device : devices) {
-    const std::string why = why_not_on_devices(model, *image);
+    const std::string why = context.forest == ForestEngine::xgboost
+                                ? "XGBoost's trees are measured there by bench/peers/cupy_pipeline.py"
+                                : why_not_on_devices(model, *image, context.forest);
     if (why.empty()) {
       add_device_rows(what, device, scopes, steps, out.parity);
     } else {

@@ -79,6 +79,7 @@ void add_bench(CLI::App& program) {
   group->add_option("--keep-model", options->keep_model, "Where to leave the model that was trained");
   add_run(*command, options->run);
   add_backend(*command, options->run);
+  add_forest(*command, options->run);
   command->footer("Answers are compared bit for bit before anything is timed. The files that it makes lie in TMPDIR.\n"
                   "Example: elver bench --model samples/nmc.elver --sweep size");
   command->callback([options] { bench(*options); });

@@ -153,7 +153,15 @@ void add_backend(CLI::App& command, RunOptions& options) {
   group->add_option("--device", options.device, "Number of the GPU (default: all; see: elver devices)");
 }
 
+void add_forest(CLI::App& command, RunOptions& options) {
+  command.get_option_group("Running")
+      ->add_option("--forest", options.forest, "What walks the trees: own, or xgboost, XGBoost's own predictor, to compare with and for "
+                   "linear boosters; it needs a libxgboost (default: own)")
+      ->check(CLI::IsMember({"own", "xgboost"}));
+}
+
 Run::Run(const RunOptions& options) {
+  if (options.forest == "xgboost") context_.forest = ForestEngine::xgboost;
   if (options.backend == "cpu") context_.backend = Backend::cpu;
   if (options.backend == "cuda") context_.backend = Backend::cuda;
   context_.device = options.device;

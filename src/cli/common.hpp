@@ -51,12 +51,14 @@ struct RunOptions {
   std::string memory;
   bool quiet = false;
   bool json = false;
-  std::string backend = "auto";
+  std::string backend = "auto", forest = "own";
   int device = -1;
 };
 void add_run(CLI::App& command, RunOptions& options);
 /// --backend, --device: on the commands that a GPU can run.
 void add_backend(CLI::App& command, RunOptions& options);
+/// --forest: on those of them that run models.
+void add_forest(CLI::App& command, RunOptions& options);
 
 /// A RunContext that shows a progress bar on stderr when that is a terminal (not with --quiet), and stops on Ctrl-C.
 class Run {

@@ -90,6 +90,7 @@ void add_map(CLI::App& program) {
   add_mask(*command, options->mask);
   add_run(*command, options->run);
   add_backend(*command, options->run);
+  add_forest(*command, options->run);
   command->footer(
       "Example: elver map cathode.dm3 --model samples/nmc.elver --mark Mn_L3=642.0 --mark Ni_L3=855.0 --out maps");
   command->callback([options] { map(*options); });

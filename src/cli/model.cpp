@@ -94,6 +94,9 @@ std::string edge_names(const Model& model) {
 std::vector<std::string> notes(const Model& model) {
   std::vector<std::string> out;
   for (const Task& task : model.tasks) {
+    if (!task.booster.has_trees()) {
+      out.push_back(text("task %s: its booster is linear (gblinear), which XGBoost alone runs: elver map --forest xgboost", task.name.c_str()));
+    }
     const auto best = task.booster.best_iteration();
     if (best && !task.best_rounds && *best + 1 < task.booster.round_count()) {
       out.push_back(
@@ -121,6 +124,7 @@ void try_boosters(const Model& model) {
     }
   }
   for (const Task& task : model.tasks) {
+    if (!task.booster.has_trees()) continue;  // see notes
     std::vector<float> out(task.booster.output_count());
     task.booster.margins(features, 1, out);
     task.booster.transform(out, 1);

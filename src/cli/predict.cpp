@@ -54,6 +54,7 @@ void predict_command(const Options& options) {
         {"rounds_used", result.rounds},
         {"best_iteration", best ? nlohmann::ordered_json(*best) : nlohmann::ordered_json()},
         {"margin", options.predict.margin},
+        {"forest", result.forest},
         {"threads", run.context().thread_count()},
         {"seconds",
          {{"read", result.seconds.read},
@@ -84,6 +85,7 @@ void add_predict(CLI::App& program) {
   command->add_flag("--best-iteration", options->predict.best_rounds, "Stop at the booster's best_iteration");
   add_run(*command, options->run);
   add_backend(*command, options->run);
+  add_forest(*command, options->run);
   command->footer("Example: elver predict --booster li.json --input features.npy --out li.npy");
   command->callback([options] { predict_command(*options); });
 }

@@ -20,6 +20,9 @@ DeviceList devices();
 /// Bytes a second of plain copies of `bytes` bytes from pinned memory to a device: what a pipeline's rate is held against.
 std::vector<double> copy_rates(int device, std::size_t bytes, int runs);
 
+/// Waits until `out` is filled from device memory.
+void copy_to_host(int device, const float* from, std::span<float> out);
+
 /// What a pipeline does with each tile. What it points to must outlive the pipeline.
 struct Job {
   const engine::DeviceForest* forest = nullptr;
@@ -30,6 +33,7 @@ struct Job {
   std::size_t tile_pixels = 0;  ///< the most pixels of a tile; less where memory is short
   std::uint64_t memory_bytes = 0;  ///< host memory that the pipeline may take; 0: as much as it likes
   bool all_fits = false, features = false;  ///< hand out what maps do not need, too
+  bool features_stay = false;  ///< keep the features in device memory while the tile's result is valid
 };
 
 /// What became of a tile. Valid until the slot is started again.
@@ -45,6 +49,9 @@ struct TileResult {
   const std::uint32_t* valid = nullptr;   ///< [value]: which row; null: the first `values`
   const float* margins = nullptr;         ///< [output][stride], by value
   std::size_t stride = 0;
+  int device = 0;
+  const float* device_features = nullptr;  ///< [feature][device_stride] by row, in device memory, if they stay there
+  std::size_t device_stride = 0;
   double edges_seconds = 0, forest_seconds = 0;  ///< that the device worked on the two steps
 };
 

@@ -6,14 +6,36 @@
 #include "types/stopwatch.hpp"
 
 namespace elver::engine {
+namespace {
 
-ForestRunner::ForestRunner(std::span<const BoosterRounds> boosters, Missing missing)
+std::vector<float> rows_of(const float* features, std::size_t stride, std::size_t width, std::size_t count) {
+  std::vector<float> rows(count * width);
+  for (std::size_t f = 0; f < width; ++f) {
+    for (std::size_t p = 0; p < count; ++p) rows[p * width + f] = features[f * stride + p];
+  }
+  return rows;
+}
+
+/// From [row][output] to [output][stride].
+void put_margins(const float* rows, std::size_t count, std::size_t outputs, float* margins, std::size_t stride) {
+  for (std::size_t k = 0; k < outputs; ++k) {
+    for (std::size_t p = 0; p < count; ++p) margins[k * stride + p] = rows[p * outputs + k];
+  }
+}
+
+}  // namespace
+
+ForestRunner::ForestRunner(std::span<const BoosterRounds> boosters, Missing missing, ForestEngine engine)
     : boosters_(boosters.begin(), boosters.end()) {
   std::vector<BoosterRounds> packable;
   for (std::size_t b = 0; b < boosters_.size(); ++b) {
     first_output_.push_back(output_count_);
     output_count_ += boosters_[b].booster->output_count();
     feature_count_ = std::max(feature_count_, boosters_[b].booster->feature_count());
+    if (engine == ForestEngine::xgboost && run_by_xgboost(*boosters_[b].booster)) {
+      foreign_boosters_.push_back(b);
+      continue;
+    }
     const bool packs = why_not_packable(*boosters_[b].booster).empty();
     (packs ? packed_boosters_ : plain_boosters_).push_back(b);
     if (packs) packable.push_back(boosters_[b]);
@@ -23,20 +45,27 @@ ForestRunner::ForestRunner(std::span<const BoosterRounds> boosters, Missing miss
 
 void ForestRunner::walk(const BoosterRounds& booster, std::size_t first_output, const float* features,
                         std::size_t stride, std::size_t count, float* margins, std::size_t margin_stride) const {
-  const std::size_t width = booster.booster->feature_count(), outputs = booster.booster->output_count();
-  std::vector<float> rows(count * width), sums(count * outputs);
-  for (std::size_t f = 0; f < width; ++f) {
-    for (std::size_t p = 0; p < count; ++p) rows[p * width + f] = features[f * stride + p];
-  }
+  const std::size_t outputs = booster.booster->output_count();
+  const std::vector<float> rows = rows_of(features, stride, booster.booster->feature_count(), count);
+  std::vector<float> sums(count * outputs);
   if (booster.linear()) {
     booster.base->values(rows, count, sums);
     booster.booster->add_trees(rows, count, sums, booster.rounds);
   } else {
     booster.booster->margins(rows, count, sums, booster.rounds);
   }
-  for (std::size_t k = 0; k < outputs; ++k) {
-    for (std::size_t p = 0; p < count; ++p) margins[(first_output + k) * margin_stride + p] = sums[p * outputs + k];
-  }
+  put_margins(sums.data(), count, outputs, margins + first_output * margin_stride, margin_stride);
+}
+
+void ForestRunner::ask_xgboost(const BoosterRounds& booster, std::size_t first_output, xgboost::Predictor& predictor,
+                               const float* features, std::size_t stride, std::size_t count, float* margins,
+                               std::size_t margin_stride) const {
+  const std::size_t outputs = booster.booster->output_count();
+  std::vector<float> base(booster.linear() ? count * outputs : 0);
+  if (booster.linear())
+    booster.base->values(rows_of(features, stride, booster.booster->feature_count(), count), count, base);
+  const float* const found = predictor.margins({features, count, 1, stride}, base, booster.rounds);
+  put_margins(found, count, outputs, margins + first_output * margin_stride, margin_stride);
 }
 
 /// What the outputs of the packed boosters begin with.
@@ -59,6 +88,7 @@ ForestRunner::Workspace::Workspace(const ForestRunner& runner)
       sums(hwy::AllocateAligned<float>(std::max<std::size_t>(1, runner.packed_.output_count()) * kForestBlock)),
       scratch(std::make_unique<TreeScratch>()) {
   std::fill_n(sums.get(), std::max<std::size_t>(1, runner.packed_.output_count()) * kForestBlock, 0.0f);
+  for (const std::size_t b : runner.foreign_boosters_) foreign.emplace_back(*runner.boosters_[b].booster);
 }
 
 void ForestRunner::run_block(const float* features, std::size_t stride, std::size_t count, Workspace& work,
@@ -88,12 +118,19 @@ void ForestRunner::run(const float* features, std::size_t stride, std::size_t co
   for (; first + kForestBlock <= count; first += kForestBlock) {
     run_block(features + first, stride, kForestBlock, work, margins + first, margin_stride);
   }
-  if (first == count) return;
-  std::vector<float> rest(feature_count_ * kForestBlock, 0.0f);
-  for (std::size_t f = 0; f < feature_count_; ++f) {
-    std::copy_n(features + f * stride + first, count - first, &rest[f * kForestBlock]);
+  if (first < count) {
+    std::vector<float> rest(feature_count_ * kForestBlock, 0.0f);
+    for (std::size_t f = 0; f < feature_count_; ++f) {
+      std::copy_n(features + f * stride + first, count - first, &rest[f * kForestBlock]);
+    }
+    run_block(rest.data(), kForestBlock, count - first, work, margins + first, margin_stride);
   }
-  run_block(rest.data(), kForestBlock, count - first, work, margins + first, margin_stride);
+  const Stopwatch watch;
+  for (std::size_t i = 0; i < foreign_boosters_.size(); ++i) {
+    const std::size_t b = foreign_boosters_[i];
+    ask_xgboost(boosters_[b], first_output_[b], work.foreign[i], features, stride, count, margins, margin_stride);
+  }
+  work.trees_seconds += watch.seconds();
 }
 
 }  // namespace elver::engine

@@ -9,6 +9,7 @@ struct Pipeline::Impl {};
 DeviceList devices() { return {{}, "this elver was built without CUDA, which the preset cuda builds", ""}; }
 
 std::vector<double> copy_rates(int, std::size_t, int) { return {}; }
+void copy_to_host(int, const float*, std::span<float>) {}
 
 Pipeline::Pipeline(const Job&, int) {
   throw Error(ErrorKind::resources, "cannot compute on a GPU", devices().why_none, "Use --backend cpu");

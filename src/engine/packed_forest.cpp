@@ -4,7 +4,9 @@
 #include <bit>
 #include <cmath>
 
+#include "elver/error.hpp"
 #include "forest/forest.hpp"
+#include "forest/xgboost_predictor.hpp"
 #include "types/text.hpp"
 
 namespace elver::engine {
@@ -91,6 +93,7 @@ class Packer {
 
 std::string why_not_packable(const Booster& booster) {
   const Booster::Forest& forest = booster.forest();
+  if (forest.linear) return "it is a linear booster (gblinear), which elver leaves to XGBoost";
   if (forest.max_depth > PackedForest::kMostDepth) {
     return text("its trees are %zu levels deep, more than %zu", forest.max_depth, PackedForest::kMostDepth);
   }
@@ -103,6 +106,14 @@ std::string why_not_packable(const Booster& booster) {
     }
   }
   return "";
+}
+
+bool run_by_xgboost(const Booster& booster) {
+  if (booster.bytes().empty()) return false;
+  static_cast<void>(xgboost::functions());  // the reason, if it is not at hand
+  const std::string why = xgboost::why_not(booster);
+  if (why.empty()) return true;
+  throw Error(ErrorKind::mismatch, "XGBoost cannot run booster " + booster.forest().name, why, "Use --forest own");
 }
 
 PackedForest pack_forest(std::span<const BoosterRounds> boosters, Missing missing) {

@@ -52,6 +52,10 @@ struct PackedForest {
 /// Why a booster cannot be packed, or "" where it can: its trees are deeper than kMostDepth, or a threshold is NaN.
 std::string why_not_packable(const Booster& booster);
 
+/// Whether XGBoost is asked for a booster where it is to walk the trees: for all but elver's own, which have none. Throws
+/// Error{resources} where there is no XGBoost, Error{mismatch} where it cannot run the booster.
+bool run_by_xgboost(const Booster& booster);
+
 /// Throws nothing but what allocation throws; boosters must be packable.
 PackedForest pack_forest(std::span<const BoosterRounds> boosters, Missing missing);
 

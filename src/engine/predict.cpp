@@ -3,10 +3,12 @@
 #include <oneapi/tbb/enumerable_thread_specific.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "elver/engine.hpp"
 #include "elver/error.hpp"
 #include "engine/device_loop.hpp"
+#include "engine/device_xgboost.hpp"
 #include "engine/forest_runner.hpp"
 #include "engine/tiles.hpp"
 #include "engine/timed_image.hpp"
@@ -34,9 +36,11 @@ Prediction predict(const Booster& booster, const Image& rows, const PredictOptio
                      booster.feature_count()),
                 "Give rows with the features that the booster was trained on");
   }
+  if (context.forest == ForestEngine::own) booster.require_trees();
   const std::size_t outputs = booster.output_count();
   const bool classes = booster.objective() == "multi:softmax" && !options.margin;
   Prediction out;
+  if (context.forest == ForestEngine::xgboost) out.forest = xgboost::name();
   out.rows = rows.pixels();
   out.outputs = classes ? 1 : outputs;
   out.rounds = rounds_to_use(booster, options.best_rounds);
@@ -67,20 +71,25 @@ Prediction predict(const Booster& booster, const Image& rows, const PredictOptio
     std::ranges::copy(margins, values);
   };
 
-  const std::vector<int> devices = engine::devices_to_use(context, engine::why_not_packable(booster));
+  const std::vector<int> devices = engine::devices_to_use(context, engine::why_not_on_device(booster, context.forest));
   if (!devices.empty()) {
-    const engine::DeviceForest forest = engine::pack_device_forest({&run, 1}, engine::Missing::possible);
+    const std::span<const engine::BoosterRounds> boosters(&run, 1);
+    std::optional<engine::DeviceXgboost> xgboost;
+    if (context.forest == ForestEngine::xgboost) xgboost.emplace(boosters);
+    const engine::DeviceForest forest =
+        engine::pack_device_forest(xgboost ? xgboost->rest() : boosters, engine::Missing::possible);
     cuda::Job job;
     job.forest = &forest;
     job.rows = width;
     engine::for_each_device_tile(rows, job, devices, {}, context, "predict",
                                  [&](PixelRange pixels, const cuda::TileResult& tile) {
-                                   put(tile.margins, tile.stride, pixels.first, tile.rows);
+                                   const std::vector<float> theirs = xgboost ? xgboost->margins(tile) : std::vector<float>();
+                                   put(xgboost ? theirs.data() : tile.margins, tile.stride, pixels.first, tile.rows);
                                  });
     out.seconds.total = total.seconds();
     return out;
   }
-  const engine::ForestRunner runner({&run, 1}, engine::Missing::possible);
+  const engine::ForestRunner runner({&run, 1}, engine::Missing::possible, context.forest);
   oneapi::tbb::enumerable_thread_specific<engine::ForestRunner::Workspace> works(
       [&] { return engine::ForestRunner::Workspace(runner); });
   const engine::TimedImage timed(rows);

@@ -51,27 +51,32 @@ void TileWork::hand_on(std::size_t count, std::span<const std::uint32_t> pixels)
     outcome_.valid.push_back(pixels[p]);
     places[valid++] = static_cast<std::uint32_t>(p);
   }
-  if (waiting_count_ == 0 && valid == kForestBlock) return run_forest(block_.features, valid);
+  const std::size_t room = forest_.block();
+  if (waiting_count_ == 0 && valid == room) return run_forest(block_.features, valid);
   const std::size_t feature_count = block_.features.size() / kForestBlock;
-  waiting_.resize(feature_count * kForestBlock);
+  waiting_.resize(feature_count * room);
   for (std::size_t taken = 0; taken < valid;) {
-    const std::size_t some = std::min(valid - taken, kForestBlock - waiting_count_);
+    const std::size_t some = std::min(valid - taken, room - waiting_count_);
     for (std::size_t f = 0; f < feature_count; ++f) {
       const float* const from = block_.features.data() + f * kForestBlock;
-      float* const to = waiting_.data() + f * kForestBlock + waiting_count_;
+      float* const to = waiting_.data() + f * room + waiting_count_;
       for (std::size_t i = 0; i < some; ++i) to[i] = from[places[taken + i]];
     }
     taken += some;
     waiting_count_ += some;
-    if (waiting_count_ < kForestBlock) continue;
-    run_forest(waiting_, kForestBlock);
+    if (waiting_count_ < room) continue;
+    run_forest(waiting_, room);
     waiting_count_ = 0;
   }
 }
 
 void TileWork::run_forest(const std::vector<float>& features, std::size_t count) {
-  forest_.run_block(features.data(), kForestBlock, count, forest_work_, outcome_.margins.data() + done_,
-                    outcome_.status.size());
+  float* const margins = outcome_.margins.data() + done_;
+  if (forest_.block() == kForestBlock) {
+    forest_.run_block(features.data(), kForestBlock, count, forest_work_, margins, outcome_.status.size());
+  } else {
+    forest_.run(features.data(), forest_.block(), count, forest_work_, margins, outcome_.status.size());
+  }
   done_ += count;
 }
 

@@ -41,7 +41,7 @@ class TileWork {
   ForestRunner::Workspace forest_work_;
   BlockFeatures block_;
   std::vector<float> gathered_;  ///< counts of the pixels added, where they are not the whole tile
-  std::vector<float> waiting_;   ///< features of valid pixels that do not yet fill a block, [feature][kForestBlock]
+  std::vector<float> waiting_;   ///< features of valid pixels that do not yet fill a block, [feature][ForestRunner::block]
   std::size_t waiting_count_ = 0, done_ = 0;
   TileOutcome outcome_;
 };

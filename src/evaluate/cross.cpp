@@ -41,6 +41,7 @@ std::string spoken(const std::string& edge) {
 std::vector<Modality> modalities_of(const std::vector<Edge>& edges) {
   std::vector<std::size_t> all(edges.size());
   std::iota(all.begin(), all.end(), std::size_t{0});
+  if (edges.size() == 1) return {{spoken(edges[0].name), all}};
   std::vector<Modality> out{{"multimodal", all}};
   for (std::size_t e = 0; e < edges.size(); ++e) out.push_back({spoken(edges[e].name), {e}});
   return out;

@@ -26,7 +26,7 @@ struct Modality {
   std::string name;                ///< "multimodal", "O K", ...
   std::vector<std::size_t> edges;  ///< indices
 };
-/// All edges together, then each by itself.
+/// All edges together, then each by itself; of one edge only that one.
 std::vector<Modality> modalities_of(const std::vector<Edge>& edges);
 /// "O K" of "O_K", "Ni L" of "Ni_L".
 std::string spoken(const std::string& edge);

@@ -7,7 +7,7 @@
 #include "elver/error.hpp"
 #include "evaluate/lightgbm.hpp"
 #include "train/linear_fit.hpp"
-#include "train/xgboost_api.hpp"
+#include "forest/xgboost_api.hpp"
 #include "types/text.hpp"
 
 namespace elver::evaluate {

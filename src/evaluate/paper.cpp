@@ -4,7 +4,7 @@
 
 #include "elver/error.hpp"
 #include "evaluate/figures.hpp"
-#include "train/xgboost_api.hpp"
+#include "forest/xgboost_api.hpp"
 #include "types/text.hpp"
 
 namespace elver::evaluate {

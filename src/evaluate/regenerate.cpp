@@ -100,6 +100,10 @@ std::vector<FigureTable> make_paper_figures(const Library& library, const PaperO
       tables.push_back(figure.table);
     }
   }
+  if (std::ranges::all_of(tables, [](const FigureTable& table) { return table.rows.empty(); })) {
+    throw Error(ErrorKind::mismatch, "none of the figures can be made of this library",
+                tables.front().notes.front().substr(std::string_view("left out: ").size()));
+  }
   return tables;
 }
 

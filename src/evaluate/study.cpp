@@ -5,8 +5,10 @@
 #include <random>
 #include <set>
 
+#include "elver/error.hpp"
 #include "train/random.hpp"
 #include "train/views.hpp"
+#include "types/text.hpp"
 
 namespace elver::evaluate {
 namespace {
@@ -47,6 +49,15 @@ std::vector<Side> training_sides(const Library& library, const Dealing& dealing,
     out.push_back(dealing.fold_of[s] != fold && kept ? Side::training : Side::left_out);
   }
   return out;
+}
+
+/// Net counts are held as they come and by fold, and their features beside them.
+void check_memory(std::size_t values, const RunContext& context) {
+  const double needed = 3.0 * static_cast<double>(values) * sizeof(float);
+  if (context.memory_bytes > 0 && needed > static_cast<double>(context.memory_bytes)) {
+    throw Error(ErrorKind::resources, "not enough memory", text("so many spectra need about %.0f MB", needed / 1e6),
+                "Raise --memory or lower --samples");
+  }
 }
 
 }  // namespace
@@ -97,11 +108,14 @@ Study make_study(const Library& library, const train::Pool& pool, const std::str
   }
   if (pieces.empty()) return out;
   const std::vector<Example> examples = joined(pieces);
-  const train::Exposure clean = train::standard_views().front().exposure;
+  const std::size_t width = skeleton.feature_count();
+  check_memory(examples.size() * width, context);
+  train::Exposure clean = train::standard_views().front().exposure;
+  clean.absent_noise = train::Exposure{}.absent_noise;  // the paper's line for an absent element
   std::vector<float> snr;
   const std::vector<float> features = train::simulate_features(skeleton, library, pool, examples, clean, seed, context,
                                                                "simulating " + group, &snr);
-  const std::size_t width = skeleton.feature_count(), edges = skeleton.edges.size();
+  const std::size_t edges = skeleton.edges.size();
   std::size_t at = 0;
   const auto rows_of = [&](const std::vector<Example>& part) {
     const auto cut = [&](const std::vector<float>& from, std::size_t each) {

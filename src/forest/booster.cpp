@@ -61,6 +61,12 @@ std::size_t Booster::output_count() const { return forest_->output_count; }
 std::size_t Booster::tree_count() const { return forest_->trees.size(); }
 std::size_t Booster::round_count() const { return forest_->rounds.size() - 1; }
 std::size_t Booster::max_depth() const { return forest_->max_depth; }
+bool Booster::has_trees() const { return !forest_->linear; }
+void Booster::require_trees() const {
+  if (has_trees()) return;
+  throw Error(ErrorKind::mismatch, "cannot predict with booster " + forest_->name,
+              "it is a linear booster (gblinear), which elver leaves to XGBoost", "Use --forest xgboost");
+}
 std::string Booster::objective() const { return forest_->objective_name; }
 std::vector<std::string> Booster::feature_names() const { return forest_->feature_names; }
 const std::vector<std::byte>& Booster::bytes() const { return forest_->bytes; }

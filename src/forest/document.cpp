@@ -133,6 +133,8 @@ class DocumentReader {
         reader_.integers(f_.rounds);
       } else if (key == "weight_drop") {
         reader_.numbers(f_.weights);
+      } else if (key == "weights") {
+        reader_.numbers(f_.coefficients);
       } else {
         reader_.skip();
       }

@@ -17,7 +17,8 @@ struct Fields {
   std::int64_t parallel_trees = 0;  ///< 0: the file does not say
   std::vector<std::int64_t> tree_ids;
   std::vector<std::int32_t> tree_groups, rounds;
-  std::vector<float> weights;
+  std::vector<float> weights;       ///< of DART's trees
+  std::vector<float> coefficients;  ///< of gblinear
   std::size_t features_needed = 0;
   std::vector<std::int64_t> leaf_sizes;
   TreeFields tree;

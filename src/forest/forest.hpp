@@ -66,6 +66,7 @@ struct Booster::Forest {
   std::vector<float> leaf_vectors;
   std::vector<std::int32_t> categories;
   std::vector<forest::CategorySet> category_sets;
+  bool linear = false;  ///< gblinear: XGBoost's own predictor alone runs it
   bool dart = false;  ///< leaves carry the weights of dropped trees
   // What elver reads and XGBoost, or some versions of it, would not, or not alike.
   bool weights_in_gbtree = false;  ///< DART as 3.3 and later write it, which earlier ones read as unweighted

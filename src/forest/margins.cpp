@@ -64,6 +64,7 @@ void Booster::margins(std::span<const float> features, std::size_t rows, std::sp
 
 void Booster::add_trees(std::span<const float> features, std::size_t rows, std::span<float> out,
                         std::size_t rounds) const {
+  require_trees();
   const Forest& forest = *forest_;
   const std::size_t outputs = forest.output_count, width = forest.feature_count;
   if (features.size() != rows * width || out.size() != rows * outputs) {

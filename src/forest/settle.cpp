@@ -18,6 +18,7 @@ class Settler {
     if (!f_.has_learner) reader_.fail("it has no \"learner\"");
     settle_kind();
     settle_outputs();
+    if (forest_.linear) return settle_linear();
     settle_trees();
     settle_rounds();
     apply_weights();
@@ -30,10 +31,8 @@ class Settler {
   }
 
   void settle_kind() {
-    if (f_.booster_name == "gblinear") {
-      refuse("it is a linear model (gblinear), not a forest", "Train it with booster gbtree or dart");
-    }
-    if (f_.booster_name != "gbtree" && f_.booster_name != "dart") {
+    forest_.linear = f_.booster_name == "gblinear";
+    if (!forest_.linear && f_.booster_name != "gbtree" && f_.booster_name != "dart") {
       reader_.fail("its booster is \"" + f_.booster_name.substr(0, 40) + "\"");
     }
     forest_.objective_name = f_.objective;
@@ -92,6 +91,16 @@ class Settler {
       reader_.fail("base_score " + f_.base_score.substr(0, 40) + " is out of the range of " + f_.objective);
     }
     forest_.base = std::move(scores);
+  }
+
+  /// XGBoost believes a file as to how many coefficients it has, and reads behind their end.
+  void settle_linear() {
+    const std::size_t needed = (forest_.feature_count + 1) * forest_.output_count;
+    if (f_.coefficients.size() != needed) {
+      reader_.fail(text("it has %zu coefficients, not %zu for %zu features and %zu outputs", f_.coefficients.size(), needed,
+                        forest_.feature_count, forest_.output_count));
+    }
+    if (f_.has_trees) reader_.fail("it is a linear booster and has trees");
   }
 
   /// Trees go to the place that their id says, and to the output that tree_info says.

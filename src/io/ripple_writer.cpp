@@ -57,7 +57,7 @@ class Ripple : public SignalWriter {
     line("data-type", type.starts_with("float") ? "float" : type.starts_with("int") ? "signed" : "unsigned");
     line("data-length", std::to_string(bytes));
     line("byte-order", bytes == 1 ? "dont-care" : std::endian::native == std::endian::little ? "little-endian" : "big-endian");
-    line("record-by", depth == nullptr ? "image" : "vector");
+    line("record-by", depth == nullptr ? "dont-care" : "vector");
     line("signal", header.signal_type);
     line("title", header.title);
     for (const auto& [key, axis] : {std::pair<std::string, const Axis*>{"depth", depth}, {"height", height}, {"width", width}}) {

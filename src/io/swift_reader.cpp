@@ -54,6 +54,21 @@ bool recognises(const std::filesystem::path& /*path*/, std::span<const std::byte
   return name == "data.npy" || name == "metadata.json";
 }
 
+/// Whether brackets stand in each other so deeply that no program wrote them: a parser would hold each.
+bool is_too_deep(std::string_view json) {
+  constexpr int kMostLevels = 200;
+  int level = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < json.size() && level <= kMostLevels; ++i) {
+    const char c = json[i];
+    if (quoted && c == '\\') ++i;
+    if (c == '"') quoted = !quoted;
+    if (quoted) continue;
+    level += c == '[' || c == '{' ? 1 : c == ']' || c == '}' ? -1 : 0;
+  }
+  return level > kMostLevels;
+}
+
 std::unique_ptr<Image> make_image(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options) {
   const std::string_view archive(reinterpret_cast<const char*>(bytes.span.data()), bytes.span.size());
   std::optional<Member> data, metadata;
@@ -64,7 +79,11 @@ std::unique_ptr<Image> make_image(const Bytes& bytes, const std::filesystem::pat
   if (!data) throw std::runtime_error("it holds no data.npy");
   NpyArray array = find_npy_array(bytes.span.subspan(data->start, data->size));
   nlohmann::json properties = nlohmann::json::object();
-  if (metadata) properties = nlohmann::json::parse(archive.substr(metadata->start, metadata->size), nullptr, false);
+  if (metadata) {
+    const std::string_view json = archive.substr(metadata->start, metadata->size);
+    if (is_too_deep(json)) throw std::runtime_error("its metadata.json nests too deeply");
+    properties = nlohmann::json::parse(json, nullptr, false);
+  }
   if (!properties.is_object()) throw std::runtime_error("its metadata.json is no JSON");
   ImageInfo info = swift_info(properties, array.shape);
   info.id = "0";

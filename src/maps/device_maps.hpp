@@ -10,7 +10,7 @@
 namespace elver {
 
 /// Why a model's maps of an image cannot be computed on a GPU, or "" where they can.
-std::string why_not_on_devices(const Model& model, const Image& image);
+std::string why_not_on_devices(const Model& model, const Image& image, ForestEngine engine);
 
 /// Signal to noise of some pixels, [row][edge], from the maps of the edges.
 std::vector<float> snr_of(std::span<const Map> edge_maps, std::size_t edges, std::span<const std::uint64_t> pixels);

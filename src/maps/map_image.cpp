@@ -156,8 +156,13 @@ MapResult map_image(const Image& image, const Model& model, std::span<const std:
   std::vector<engine::BoosterRounds> boosters;
   for (const TaskMaps& task : tasks) task.add_boosters(boosters);
   if (domain) boosters.push_back(domain->booster());
+  const bool own = context.forest == ForestEngine::own;
+  if (!own) result.forest = xgboost::name();
+  for (const Task& task : model.tasks) {
+    if (own) task.booster.require_trees();
+  }
   const RunContext left = left_for_tiles(context, pixels, result.maps.size());
-  const std::vector<int> devices = engine::devices_to_use(context, why_not_on_devices(model, image));
+  const std::vector<int> devices = engine::devices_to_use(context, why_not_on_devices(model, image, context.forest));
   if (!devices.empty()) {
     result.computed_on = engine::names_of(devices);
     map_on_devices(image, model, boosters, tasks, domain ? &*domain : nullptr, devices, mask, left, first_edge_map, result);
@@ -166,7 +171,7 @@ MapResult map_image(const Image& image, const Model& model, std::span<const std:
     result.seconds.total = total.seconds();
     return result;
   }
-  const engine::ForestRunner forest(boosters, engine::Missing::never);
+  const engine::ForestRunner forest(boosters, engine::Missing::never, context.forest);
 
   const engine::TimedImage timed(image);
   oneapi::tbb::enumerable_thread_specific<engine::TileWork> works([&] { return engine::TileWork(forest); });

@@ -135,6 +135,8 @@ nlohmann::ordered_json run_record_json(const Image& image, const Model& model, c
           {"windows", windows_json(image, model)},
           {"options", options_json(model, record)},
           {"threads", record.threads},
+          {"computed_on", result.computed_on},
+          {"forest", result.forest},
           {"status", status},
           {"maps", maps_json(result, record.threads)},
           {"notes", result.notes}};

@@ -48,23 +48,8 @@ bool has_infinity(std::span<const float> values) {
 }  // namespace
 
 std::string not_comparable(const Booster& booster) {
-  const Booster::Forest& forest = booster.forest();
-  const std::array<int, 3>& version = xgboost::library().version;
-  const std::string library = text("XGBoost %d.%d.%d", version[0], version[1], version[2]);
-  if (forest.apart) return "XGBoost takes it for granted that a right child follows its left one";
-  if (forest.weights_in_gbtree && version < std::array{3, 3, 0}) {
-    return library + " does not know the weights of dropped trees as 3.3 and later write them";
-  }
-  if (forest.version >= std::array{3, 1, 0} && version < std::array{3, 1, 0}) {
-    return library + " cannot read base_score as 3.1 and later write it";
-  }
-  if (forest.old_vectors && version >= std::array{3, 2, 0}) {
-    return library + " cannot read vector leaves as 3.1 and earlier write them";
-  }
-  if (forest.new_vectors && version < std::array{3, 2, 0}) {
-    return library + " cannot read vector leaves as 3.2 and later write them";
-  }
-  return "";
+  if (!booster.has_trees()) return "it is a linear booster (gblinear), which elver leaves to XGBoost";
+  return xgboost::why_not(booster);
 }
 
 std::vector<float> trying_rows(const Booster& booster, std::size_t rows, std::uint64_t seed) {

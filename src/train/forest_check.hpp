@@ -7,7 +7,7 @@
 
 #include "elver/forest.hpp"
 #include "elver/run_context.hpp"
-#include "train/xgboost_api.hpp"
+#include "forest/xgboost_predictor.hpp"
 
 namespace elver {
 
@@ -18,8 +18,7 @@ struct ForestCheck {
   float largest_difference = 0;
 };
 
-/// Why XGBoost, as it is at hand, cannot be asked about this booster, or would answer otherwise than the one that
-/// wrote it; "" if it can. Some of these files crash it.
+/// Why a booster's margins by elver and by XGBoost cannot be compared; "" if they can.
 std::string not_comparable(const Booster& booster);
 
 /// Rows that try a forest: like CDFs, at its thresholds and next to them, with missing values, zeros of both signs,

@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "elver/train.hpp"
+#include "forest/xgboost_api.hpp"
 #include "train/evaluate.hpp"
 #include "train/linear_fit.hpp"
 #include "train/tpe.hpp"
-#include "train/xgboost_api.hpp"
 
 namespace elver::train {
 

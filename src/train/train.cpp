@@ -7,12 +7,12 @@
 
 #include "elver/dataset.hpp"
 #include "elver/error.hpp"
+#include "forest/xgboost_api.hpp"
 #include "library/instrument.hpp"
 #include "train/evaluate.hpp"
 #include "train/task_training.hpp"
 #include "train/trust.hpp"
 #include "train/views.hpp"
-#include "train/xgboost_api.hpp"
 #include "types/text.hpp"
 
 namespace elver {

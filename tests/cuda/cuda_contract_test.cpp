@@ -18,6 +18,10 @@
 namespace elver::test {
 namespace {
 
+#ifdef ELVER_XGBOOST_ON_HOST  // where device memory is host memory, a libxgboost that takes it for that
+const int xgboost_on_host = setenv("ELVER_XGBOOST_LIBRARY", ELVER_XGBOOST_ON_HOST, 0);
+#endif
+
 class CudaContract : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -200,6 +204,61 @@ TEST_F(CudaContract, MarginsOfCategoriesVectorsWeightsAndOddThresholds) {
   expect_same_predictions(random_booster({.odd_thresholds = true}), 200, "odd thresholds");
   expect_same_predictions(random_booster({.features = 3, .trees = 200, .thresholds = 700}), 200, "more than 254 thresholds");
   expect_same_predictions(random_booster({.trees = 60, .depth = 3, .outputs = 20}), 200, "more outputs than warps");
+}
+
+/// On the processor XGBoost's bits are elver's; a GPU of its own sums leaves before it adds them to what they begin with.
+void expect_near(const std::vector<float>& wanted, const std::vector<float>& found, const std::string& what) {
+#ifdef ELVER_XGBOOST_ON_HOST
+  EXPECT_TRUE(same_bits(wanted, found)) << what;
+#else
+  ASSERT_EQ(wanted.size(), found.size());
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (std::isnan(wanted[i]) && std::isnan(found[i])) continue;
+    ASSERT_NEAR(wanted[i], found[i], 1e-5F * std::fmax(1.0F, std::fabs(wanted[i]))) << what;
+  }
+#endif
+}
+
+// XGBoost's predictor reads the features that the kernels left in device memory: failed and masked pixels, linear bases,
+// tiles that end anywhere.
+TEST_F(CudaContract, XgboostWalksTheTreesOfMaps) {
+  if (!xgboost::available()) GTEST_SKIP() << "needs XGBoost: " << xgboost::library().problem;
+  for (const std::uint64_t pixels : {1, 33, 2049}) {
+    const auto image = spectra<std::uint16_t>(NumberType::u16, Order::energy_major, pixels, true, 60, 3);
+    Model model = model_of(3, 25, {{.trees = 9, .depth = 5}, {.trees = 8, .depth = 3, .outputs = 2, .seed = 2}, {.trees = 7}});
+    model.tasks[1].base = random_base(model, 2, 2);
+    model.tasks[1].noise = NoiseTerm{random_base(model, 4, 4), {0.01, 0.2}};
+    model.domain = Domain{random_base(model, 9, 3), std::vector<NoiseVariance>(9, {0.5, {1, 0, 2}}), 1.2};
+    std::vector<std::uint8_t> mask;
+    for (std::uint64_t p = 0; p < pixels; ++p) mask.push_back(p % 13 == 2 ? 1 : 0);
+    const MapResult wanted = map_image(*image, model, mask, {.threads = 1, .backend = Backend::cpu});
+    const MapResult found =
+        map_image(*image, model, mask, {.threads = 1, .backend = Backend::cuda, .forest = ForestEngine::xgboost});
+    EXPECT_NE(found.computed_on, "CPU");
+    EXPECT_EQ(found.forest, xgboost::name());
+    EXPECT_EQ(wanted.status, found.status);
+    for (std::size_t m = 0; m < wanted.maps.size(); ++m)
+      expect_near(wanted.maps[m].values, found.maps[m].values, wanted.maps[m].name + ", " + std::to_string(pixels));
+  }
+}
+
+TEST_F(CudaContract, XgboostWalksTheTreesOfRows) {
+  if (!xgboost::available()) GTEST_SKIP() << "needs XGBoost: " << xgboost::library().problem;
+  const Booster booster = random_booster({.trees = 30, .depth = 12, .outputs = 2});
+  for (const std::size_t rows : {1, 33, 3000}) {
+    CountsImage image(pixel_row(rows), {0, 1, booster.feature_count()});
+    image.values = trying_rows(booster, rows, 5);
+    const RunContext on_device{.threads = 1, .backend = Backend::cuda, .forest = ForestEngine::xgboost};
+    const Prediction wanted = predict(booster, image, {.margin = true}, {.threads = 1, .backend = Backend::cpu});
+    expect_near(wanted.values, predict(booster, image, {.margin = true}, on_device).values, std::to_string(rows) + " rows");
+  }
+  // What XGBoost runs on the CPU only is refused on a GPU, and goes to the CPU where nobody insists.
+  const Booster dart = random_booster({.dart = true});
+  CountsImage image(pixel_row(3), {0, 1, dart.feature_count()});
+  image.values = trying_rows(dart, 3, 5);
+  EXPECT_THROW(predict(dart, image, {}, {.threads = 1, .backend = Backend::cuda, .forest = ForestEngine::xgboost}), Error);
+  EXPECT_EQ(predict(dart, image, {}, {.threads = 1, .forest = ForestEngine::xgboost}).values,
+            predict(dart, image, {}, {.threads = 1, .backend = Backend::cpu}).values);
 }
 
 }  // namespace

@@ -172,15 +172,23 @@ TEST_F(CudaLaws, SeveralDevicesShareTheTiles) {
 // An error names the call and what to do; nothing is left behind.
 TEST_F(CudaLaws, EveryCallIsChecked) {
   const auto image = spectra<std::uint8_t>(NumberType::u8, Order::energy_major, 200, true, 60, 2);
-  for (const char* call : {"cudaMallocAsync", "cudaHostAlloc", "cudaMemcpyAsync", "cudaStreamCreateWithFlags",
-                           "cudaStreamSynchronize"}) {
+  for (const char* call : {"cudaSetDevice", "cudaMallocAsync", "cudaHostAlloc", "cudaMemcpyAsync", "cudaMemsetAsync",
+                           "cudaStreamCreateWithFlags", "cudaStreamSynchronize", "cudaEventCreateWithFlags", "cudaEventRecord",
+                           "cudaEventElapsedTime", "cudaFuncSetAttribute"}) {
     cuda_on_host::options.fail_call = call;
     const std::string message = refusal([&] { map_on(Backend::cuda, *image); });
+    EXPECT_EQ(cuda_on_host::options.fail_call, "") << call << " is not called";
     EXPECT_THAT(message, HasSubstr(std::string("CUDA call ") + call + " failed (unknown error). "));
     EXPECT_THAT(message, HasSubstr("--backend cpu"));
   }
   cuda_on_host::options.fail_call = "cudaLaunchKernelEx";
   EXPECT_THAT(refusal([&] { map_on(Backend::cuda, *image); }), HasSubstr("_kernel failed"));
+  cuda_on_host::options.fail_call = "cudaGetDeviceProperties";
+  EXPECT_THAT(refusal([&] { map_on(Backend::cuda, *image); }),
+              HasSubstr("cannot compute on a GPU (CUDA call cudaGetDeviceProperties failed for GPU 0 (unknown error))"));
+  cuda_on_host::options.device_bytes = 1000;  // not even the trees
+  EXPECT_THAT(refusal([&] { map_on(Backend::cuda, *image); }),
+              HasSubstr("CUDA call cudaMallocAsync failed (out of memory). Free memory on the device"));
 }
 
 TEST_F(CudaLaws, WithoutADeviceTheCpuComputesUnlessAGpuIsDemanded) {

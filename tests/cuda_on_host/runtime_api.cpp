@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <set>
 #include <utility>
 
 #include "cuda_on_host/stacks.hpp"
@@ -40,6 +41,7 @@ namespace {
 struct State {
   std::map<char*, std::pair<std::size_t, int>> memory;  ///< bytes, device
   std::map<const void*, int> shared_limits;
+  std::set<cudaStream_t> streams;
   std::size_t objects = 0;
   cudaError_t last = cudaSuccess;
 };
@@ -122,6 +124,7 @@ void enqueue(cudaStream_t stream, std::function<void()> work) {
 
 cudaError_t allow_shared(const void* kernel, int bytes) {
   const std::lock_guard lock(device_mutex);
+  if (fails("cudaFuncSetAttribute")) return set(cudaErrorUnknown);
   if (bytes < 0 || bytes > 227 << 10) return set(cudaErrorInvalidValue);
   state().shared_limits[kernel] = bytes;
   return cudaSuccess;
@@ -180,6 +183,7 @@ cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaM
 }
 cudaError_t cudaMemsetAsync(void* p, int value, std::size_t bytes, cudaStream_t stream) {
   const std::lock_guard lock(device_mutex);
+  if (fails("cudaMemsetAsync")) return set(cudaErrorUnknown);
   if (bytes > 0 && !on_device(p, bytes)) return set(cudaErrorInvalidValue);
   enqueue(stream, [=] { std::memset(p, value, bytes); });
   return cudaSuccess;
@@ -189,12 +193,14 @@ cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
   const std::lock_guard lock(device_mutex);
   if (fails("cudaStreamCreateWithFlags")) return set(cudaErrorUnknown);
   *stream = new Stream;
+  state().streams.insert(*stream);
   ++state().objects;
   return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   const std::lock_guard lock(device_mutex);
   stream->run();
+  state().streams.erase(stream);
   delete stream;
   --state().objects;
   return cudaSuccess;
@@ -204,8 +210,21 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
   const std::lock_guard lock(device_mutex);
   return fails("cudaStreamSynchronize") ? set(cudaErrorUnknown) : cudaSuccess;
 }
+cudaError_t cudaDeviceSynchronize() {
+  const std::lock_guard lock(device_mutex);
+  for (const cudaStream_t stream : state().streams) stream->run();
+  return fails("cudaDeviceSynchronize") ? set(cudaErrorUnknown) : cudaSuccess;
+}
+/// From memory that others may own: which side it lies on is not looked at.
+cudaError_t cudaMemcpy(void* to, const void* from, std::size_t bytes, cudaMemcpyKind) {
+  const std::lock_guard lock(device_mutex);
+  if (fails("cudaMemcpy")) return set(cudaErrorUnknown);
+  std::memcpy(to, from, bytes);
+  return cudaSuccess;
+}
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
   const std::lock_guard lock(device_mutex);
+  if (fails("cudaEventCreateWithFlags")) return set(cudaErrorUnknown);
   *event = new Event;
   ++state().objects;
   return cudaSuccess;
@@ -217,10 +236,12 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
   return cudaSuccess;
 }
 cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
+  if (fails("cudaEventRecord")) return set(cudaErrorUnknown);
   stream->add([event] { event->at = std::chrono::steady_clock::now(); });
   return cudaSuccess;
 }
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t first, cudaEvent_t last) {
+  if (fails("cudaEventElapsedTime")) return set(cudaErrorUnknown);
   *milliseconds = std::chrono::duration<float, std::milli>(last->at - first->at).count();
   return cudaSuccess;
 }
@@ -230,11 +251,13 @@ cudaError_t cudaGetDeviceCount(int* count) {
   return set(options.devices > 0 ? cudaSuccess : cudaErrorNoDevice);
 }
 cudaError_t cudaSetDevice(int device) {
+  if (fails("cudaSetDevice")) return set(cudaErrorUnknown);
   if (device < 0 || device >= options.devices) return set(cudaErrorInvalidDevice);
   current_device = device;
   return cudaSuccess;
 }
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* p, int) {
+  if (fails("cudaGetDeviceProperties")) return set(cudaErrorUnknown);
   *p = {};
   std::snprintf(p->name, sizeof p->name, "this processor, by fibers");
   p->major = 9;

@@ -88,7 +88,7 @@ def by_rosettasciio(path):
     from rsciio import digitalmicrograph, emd, hspy, msa, nexus, ripple
     ending = path.suffix.lower()
     reader = {".emd": emd, ".nxs": nexus, ".hspy": hspy, ".rpl": ripple, ".msa": msa, ".dm3": digitalmicrograph, ".dm4": digitalmicrograph}[ending]
-    options = {"nxdata_only": True} if reader is nexus else {}
+    options = {"nxdata_only": True} if reader is nexus else {"encoding": "utf-8"} if reader in (msa, ripple) else {}
     return [s for s in reader.file_reader(str(path), **options) if np.ndim(s["data"]) > 0]
 
 
@@ -158,8 +158,12 @@ def written(elver, path, folder):
                 back = np.load(out)
                 yield ending, [] if back.dtype == values.dtype and np.array_equal(back, values) else ["values differ"]
                 continue
-            other = by_rosettasciio(out)[0]
-            yield ending, differences(image, values, other)
+            try:
+                other = by_rosettasciio(out)[0]
+            except Exception as error:  # noqa: BLE001
+                yield ending, [f"{path.name}: RosettaSciIO cannot read it: {error}"]
+                continue
+            yield ending, [f"{path.name} [{image['id']}]: {d}" for d in differences(image, values, other)]
 
 
 def written_maps(elver, folder):

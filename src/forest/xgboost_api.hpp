@@ -26,6 +26,7 @@ struct Functions {
   int (*XGBRegisterLogCallback)(void (*callback)(const char*)) = nullptr;
   int (*XGDMatrixCreateFromMat)(const float* values, std::uint64_t rows, std::uint64_t columns, float missing,
                                 Handle* out) = nullptr;
+  int (*XGDMatrixCreateFromDense)(const char* array, const char* config, Handle* out) = nullptr;
   int (*XGProxyDMatrixCreate)(Handle* out) = nullptr;
   int (*XGProxyDMatrixSetDataDense)(Handle proxy, const char* array) = nullptr;
   int (*XGQuantileDMatrixCreateFromCallback)(Handle iterator, Handle proxy, Handle reference, void (*reset)(Handle),
@@ -45,6 +46,9 @@ struct Functions {
   int (*XGBoosterLoadModelFromBuffer)(Handle, const void* bytes, std::uint64_t size) = nullptr;
   int (*XGBoosterPredictFromDense)(Handle, const char* array, const char* config, Handle matrix,
                                    const std::uint64_t** shape, std::uint64_t* dimensions, const float** out) = nullptr;
+  int (*XGBoosterPredictFromCudaArray)(Handle, const char* array, const char* config, Handle matrix,
+                                       const std::uint64_t** shape, std::uint64_t* dimensions,
+                                       const float** out) = nullptr;
   int (*XGBoosterPredictFromDMatrix)(Handle, Handle matrix, const char* config, const std::uint64_t** shape,
                                      std::uint64_t* dimensions, const float** out) = nullptr;
   int (*XGBoosterGetAttr)(Handle, const char* key, const char** out, int* found) = nullptr;
@@ -73,6 +77,9 @@ class DMatrix {
  public:
   /// `values` row-major [row][column], copied; NaN is missing.
   DMatrix(std::span<const float> values, std::size_t rows, std::size_t columns);
+  /// One that carries nothing but what is set.
+  static DMatrix without_features(std::size_t rows);
+  static DMatrix by_one_thread(std::span<const float> values, std::size_t rows, std::size_t columns);
   /// Features as quantile codes: what hist and gpu_hist train on, an eighth of the memory. `reference`: the training
   /// matrix of a validation one, for the same cuts. Labels and weights must be given here: the cuts depend on weights.
   static DMatrix quantile(std::span<const float> values, std::size_t rows, std::size_t columns,

@@ -1,4 +1,4 @@
-#include "train/xgboost_api.hpp"
+#include "forest/xgboost_api.hpp"
 
 #include <dlfcn.h>
 
@@ -71,6 +71,7 @@ Library load() {
   ELVER_RESOLVE(XGBSetGlobalConfig);
   ELVER_RESOLVE(XGBRegisterLogCallback);
   ELVER_RESOLVE(XGDMatrixCreateFromMat);
+  ELVER_RESOLVE(XGDMatrixCreateFromDense);
   ELVER_RESOLVE(XGProxyDMatrixCreate, false);
   ELVER_RESOLVE(XGProxyDMatrixSetDataDense, false);
   ELVER_RESOLVE(XGQuantileDMatrixCreateFromCallback, false);
@@ -87,6 +88,7 @@ Library load() {
   ELVER_RESOLVE(XGBoosterSaveModelToBuffer);
   ELVER_RESOLVE(XGBoosterLoadModelFromBuffer);
   ELVER_RESOLVE(XGBoosterPredictFromDense);
+  ELVER_RESOLVE(XGBoosterPredictFromCudaArray, false);
   ELVER_RESOLVE(XGBoosterPredictFromDMatrix);
   ELVER_RESOLVE(XGBoosterGetAttr);
   ELVER_RESOLVE(XGBoosterSetAttr);
@@ -165,6 +167,20 @@ DMatrix::DMatrix(std::span<const float> values, std::size_t rows, std::size_t co
   check(functions().XGDMatrixCreateFromMat(values.data(), rows, columns, std::numeric_limits<float>::quiet_NaN(),
                                            &handle_),
         "cannot make a matrix of training data");
+}
+
+DMatrix DMatrix::by_one_thread(std::span<const float> values, std::size_t rows, std::size_t columns) {
+  Handle handle = nullptr;
+  check(functions().XGDMatrixCreateFromDense(array_of(values.data(), rows, columns).c_str(), R"({"missing":NaN,"nthread":1})",
+                                             &handle),
+        "cannot make a matrix of features");
+  return DMatrix(handle, rows);
+}
+
+DMatrix DMatrix::without_features(std::size_t rows) {
+  Handle handle = nullptr;
+  check(functions().XGProxyDMatrixCreate(&handle), "cannot make a matrix");
+  return DMatrix(handle, rows);
 }
 
 DMatrix DMatrix::quantile(std::span<const float> values, std::size_t rows, std::size_t columns,
