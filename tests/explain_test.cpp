@@ -7,8 +7,8 @@
 
 #include "elver/error.hpp"
 #include "elver/io.hpp"
+#include "forest/xgboost_api.hpp"
 #include "support.hpp"
-#include "train/xgboost_api.hpp"
 
 namespace elver {
 namespace {

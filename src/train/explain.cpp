@@ -8,8 +8,8 @@
 #include "elver/engine.hpp"
 #include "elver/error.hpp"
 #include "features/features.hpp"
+#include "forest/xgboost_api.hpp"
 #include "model/model.hpp"
-#include "train/xgboost_api.hpp"
 #include "types/text.hpp"
 
 namespace elver {
