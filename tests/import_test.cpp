@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <fstream>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "elver/compare.hpp"
@@ -69,6 +70,81 @@ TEST(Import, CountsNeighboursAndFormulaOfAPoscar) {
   EXPECT_THAT(s.neighbours, testing::ElementsAre(0, 6, 0, 0, 12));
   EXPECT_EQ(result.tables.structures.front().lithiation, 0);
   EXPECT_NEAR(s.fermi_ev, 530.0, 1e-9);  // the Fermi level is XSPECTRA's zero
+}
+
+// Rock salt NiO as a CIF says it: two sites and a space group. Every anion has 6 cations and 12 anions within 0.3 nm.
+TEST(Import, ExpandsACifByItsSpaceGroup) {
+  const TempDir dir;
+  put(dir / "run/NiO.cif",
+      "data_NiO\n_cell_length_a 4.18\n_cell_length_b 4.18\n_cell_length_c 4.18\n_cell_angle_alpha 90\n_cell_angle_beta 90\n"
+      "_cell_angle_gamma 90\n_symmetry_space_group_name_H-M 'F m -3 m'\nloop_\n_atom_site_label\n_atom_site_type_symbol\n"
+      "_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\n_atom_site_occupancy\nNi1 Ni 0 0 0 1\nO1 O 0.5 0.5 0.5 1\n");
+  put(dir / "run/xanes.dat", "# final state angular momentum: 1\n# Energy (eV) sigmatot\n" + table(0, 1e-3));
+  put(dir / "labels.csv", "file,element,edge\nxanes.dat,O,K\n");
+  const ImportResult result = import_folder(dir / "run", dir / "labels.csv");
+  ASSERT_EQ(result.tables.spectra.size(), 1U) << import_json(result);
+  EXPECT_EQ(result.tables.structures.front().count("Ni"), 4U);
+  EXPECT_EQ(result.tables.structures.front().count("O"), 4U);
+  EXPECT_THAT(result.tables.spectra.front().neighbours, testing::ElementsAre(0, 6, 0, 0, 12));
+  // A site that is only partly occupied belongs to no cell that spectra are of.
+  put(dir / "bad/half.cif",
+      "data_x\n_cell_length_a 4\n_cell_length_b 4\n_cell_length_c 4\n_cell_angle_alpha 90\n_cell_angle_beta 90\n_cell_angle_gamma 90\n"
+      "loop_\n_atom_site_label\n_atom_site_fract_x\n_atom_site_fract_y\n_atom_site_fract_z\n_atom_site_occupancy\nNi1 0 0 0 0.5\n");
+  EXPECT_THAT(report_of(import_folder(dir / "bad"), "half.cif").reason, testing::HasSubstr("occupied by 0.5"));
+}
+
+/// Two by one by one cells of a layered LiNiO2 (a square one: only the places matter), moved by a quarter, atoms displaced by
+/// up to 0.1 Angstrom; `change` spoils it.
+std::string supercell(const std::function<void(std::vector<std::pair<std::string, std::array<double, 3>>>&)>& change) {
+  std::vector<std::pair<std::string, std::array<double, 3>>> atoms;
+  for (int copy = 0; copy < 2; ++copy) {
+    const double x = 0.5 * copy;
+    for (const auto& [element, z] : {std::pair{"Ni", 0.0}, {"O", 0.25}, {"Li", 0.5}, {"O", 0.75}}) atoms.push_back({element, {x + 0.25, 0.25, z}});
+  }
+  change(atoms);
+  std::string out = "cell\n1.0\n8.2 0 0\n0 4.0 0\n0 0 8.1\n", counts, places;
+  for (const char* element : {"Ni", "Li", "O"}) {
+    int n = 0;
+    for (const auto& [own, at] : atoms) {
+      if (own != element) continue;
+      places += text("%g %g %g\n", at[0] + 0.01 * (n % 2), at[1] - 0.02, at[2] + 0.005 * n);
+      ++n;
+    }
+    if (n == 0) continue;
+    out += std::string(element) + " ";
+    counts += std::to_string(n) + " ";
+  }
+  return out + "\n" + counts + "\nDirect\n" + places;
+}
+
+TEST(Import, FindsDefectsAgainstAReferenceCell) {
+  const TempDir dir;
+  put(dir / "reference/POSCAR", "LiNiO2\n1.0\n4 0 0\n0 4 0\n0 0 8\nNi Li O\n1 1 2\nDirect\n0 0 0\n0 0 0.5\n0 0 0.25\n0 0 0.75\n");
+  using Atoms = std::vector<std::pair<std::string, std::array<double, 3>>>;
+  const std::map<std::string, std::function<void(Atoms&)>> cells{
+      {"perfect", [](Atoms&) {}},
+      {"no_lithium", [](Atoms& a) { a.erase(a.begin() + 2); }},
+      {"vacancy", [](Atoms& a) { a.erase(a.begin() + 1); }},
+      {"swapped", [](Atoms& a) { std::swap(a[0].first, a[6].first); }}};
+  for (const auto& [name, change] : cells) {
+    put(dir / "run" / name / "POSCAR", supercell(change));
+    put(dir / "run" / name / "xanes.dat", "# final state angular momentum: 1\n# Energy (eV) sigmatot\n" + table(0, 1e-3));
+  }
+  put(dir / "labels.csv", "file,element,edge\nrun,O,K\n");
+  ImportOptions options;
+  options.labels = dir / "labels.csv";
+  options.reference = dir / "reference/POSCAR";
+  const ImportResult result = import_library({dir / "run"}, options, {});
+  ASSERT_EQ(result.tables.spectra.size(), 4U) << import_json(result);
+  for (const SpectrumTable& s : result.tables.spectra) {
+    const Structure& cell = result.tables.structures[s.structure];
+    const bool vacancy = cell.id == "vacancy", antisite = cell.id == "swapped";
+    EXPECT_EQ(cell.defect, vacancy ? DefectKind::oxygen_vacancy : antisite ? DefectKind::antisite : DefectKind::pristine) << cell.id;
+    EXPECT_EQ(std::isnan(s.defect_distance_angstrom), !vacancy && !antisite) << cell.id;
+    if (antisite) {
+      EXPECT_NEAR(s.defect_distance_angstrom, 0.25 * 8.1, 0.2);  // O at a quarter of c from the metal layer
+    }
+  }
 }
 
 TEST(Import, AveragesThePolarisationsOfOcean) {
@@ -161,6 +237,14 @@ TEST(Library, FilesKeepEveryPointAndShorterRowsTheirCurve) {
   }
   const LibraryTables twice = merge_tables(back, back);
   EXPECT_EQ(twice.spectra.size(), back.spectra.size());  // the same sites are the same
+  LibraryTables moved = back;  // and so they are where another import has put the atoms into another order and place
+  Structure& cell = moved.structures[0];
+  std::reverse(cell.atoms.begin(), cell.atoms.end());
+  for (Atom& atom : cell.atoms) atom.fractional[0] += 0.25;
+  for (SpectrumTable& s : moved.spectra) s.atom = cell.atoms.size() - 1 - s.atom;
+  EXPECT_EQ(merge_tables(back, moved).structures.size(), back.structures.size());
+  for (Atom& atom : cell.atoms) atom.fractional[1] *= atom.fractional[1] > 0.4 ? 1.1 : 1.0;
+  EXPECT_THROW(static_cast<void>(merge_tables(back, moved)), Error);
 }
 
 TEST(Compare, IsOneForTheSameCurveMovedAndScaled) {
@@ -214,6 +298,13 @@ TEST(ImportOfOthersRuns, ReadsEveryFileOrSaysWhy) {
     }
   }
   EXPECT_EQ(report_of(result, "run_2_1.txt").edge, "Ti_K");
+  // Its headers say two atoms, one and one: the last two are alike in their surroundings, and not related for FDMNES.
+  std::vector<std::size_t> atoms;
+  for (const SpectrumTable& s : result.tables.spectra) {
+    if (s.source.find("run_5_") != std::string::npos) atoms.push_back(s.atom);
+  }
+  EXPECT_THAT(atoms, testing::ElementsAre(0, 2, 3));
+  EXPECT_THAT(report_of(result, "ZnO_FDMNES.txt").reason, testing::Not(testing::HasSubstr("in the library")));
 }
 
 }  // namespace

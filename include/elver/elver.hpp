@@ -2,6 +2,7 @@
 /// Gathers the public API, one header a stage, in the order in which data goes through them.
 #include "elver/background.hpp"
 #include "elver/bench.hpp"
+#include "elver/calibrate_library.hpp"
 #include "elver/coregister.hpp"
 #include "elver/dataset.hpp"
 #include "elver/detect.hpp"
@@ -10,6 +11,7 @@
 #include "elver/engine.hpp"
 #include "elver/error.hpp"
 #include "elver/evaluate.hpp"
+#include "elver/explain.hpp"
 #include "elver/features.hpp"
 #include "elver/forest.hpp"
 #include "elver/image.hpp"

@@ -40,6 +40,7 @@ struct LibraryTables {
   std::vector<SpectrumTable> spectra;
   std::map<std::string, double> shift_ev;  ///< [edge]: to be added to energies, to lie where experiment does
   std::map<std::string, std::string> anchor;  ///< [edge]: what the shift was chosen by, in words
+  std::string calibration = {};  ///< what a calibration put in, JSON as calibration_json has it; "" where none was made
 };
 
 /// Reads and writes the layout that load_library reads; spectra of one edge that differ in length are filled up with
@@ -49,6 +50,7 @@ void save_tables(const LibraryTables& tables, const std::filesystem::path& path)
 
 struct ImportOptions {
   std::filesystem::path labels;            ///< CSV, may be empty; see import_library
+  std::filesystem::path reference;         ///< perfect cell (POSCAR, CIF, an input) that defects are found against; may be empty
   std::map<std::string, double> anchor_ev;  ///< [edge]: where its median onset lies in experiment
   std::string title = "imported library";
 };
@@ -81,7 +83,7 @@ struct ImportResult {
 /// or of a POSCAR, CONTCAR or CIF beside the spectrum or named in the labels. Labels: a CSV with the column `file`
 /// (path from the folder, or its end) and any of structure, structure_file, formula, element, edge, site (0-based
 /// index into the atoms), formal_state, composition, lithiation, defect_kind, defect_distance, n_Li, n_Ni, n_Mn, n_Co,
-/// n_O; what it gives goes before what files say. Vacancies and antisites are known from there only.
+/// n_O; what it gives goes before what files say. Vacancies and antisites are known from there, or against the reference.
 /// Throws Error{input} when no folder can be read or the labels are malformed, Error{interrupted}.
 ImportResult import_library(const std::vector<std::filesystem::path>& folders, const ImportOptions& options,
                             const RunContext& context);
@@ -117,9 +119,10 @@ struct Finding {
 /// more than 3 eV and eight times the median deviation from the median one.
 std::vector<Finding> check_tables(const LibraryTables& tables);
 
-/// The second's structures and spectra behind the first's. A structure of the same name and atoms is the same one, of
-/// the same name and other atoms is an error; a site that both have is taken from the first. Energies of the second
-/// are moved where the two shifts to experiment differ. Throws Error{mismatch}.
+/// The second's structures and spectra behind the first's. A structure of the same name and formula is the same one, its
+/// atoms known by their surroundings where their order is another; of the same name and other atoms it is an error. A site
+/// that both have is taken from the first. Energies of the second are moved where the two shifts to experiment differ.
+/// Throws Error{mismatch}.
 LibraryTables merge_tables(LibraryTables first, const LibraryTables& second);
 
 }  // namespace elver

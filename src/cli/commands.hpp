@@ -16,6 +16,8 @@ void add_train(CLI::App& program);
 void add_evaluate(CLI::App& program);
 void add_library(CLI::App& program);
 void add_compare(CLI::App& program);
+void add_explain(CLI::App& program);
+void add_library_calibrate(CLI::App& library);
 void add_phantom(CLI::App& program);
 void add_map(CLI::App& program);
 void add_overlay(CLI::App& program);

@@ -15,7 +15,7 @@ struct Options {
   std::vector<std::string> inputs, anchors;
   std::string file, out;
   ImportOptions import;
-  std::string labels;
+  std::string labels, reference;
   RunOptions run;
   bool json = false;
 };
@@ -23,6 +23,7 @@ struct Options {
 void run_import(const Options& options) {
   ImportOptions wanted = options.import;
   wanted.labels = options.labels;
+  wanted.reference = options.reference;
   for (const std::string& anchor : options.anchors) {
     const std::size_t equals = anchor.find('=');
     double value = 0;
@@ -59,6 +60,7 @@ void show(const Options& options) {
   const LibrarySummary s = summarise(tables);
   if (options.json) {
     nlohmann::ordered_json json{{"title", tables.title}, {"structures", tables.structures.size()}, {"spectra", tables.spectra.size()}};
+    if (!tables.calibration.empty()) json["calibration"] = nlohmann::ordered_json::parse(tables.calibration, nullptr, false);
     for (const EdgeSummary& e : s.edges) {
       json["edges"][e.edge] = {{"spectra", e.spectra},         {"structures", e.structures},     {"from_ev", e.first_ev},
                                {"to_ev", e.last_ev},           {"median_onset_ev", e.median_onset_ev},
@@ -127,7 +129,7 @@ void merge(const Options& options) {
 }  // namespace
 
 void add_library(CLI::App& program) {
-  CLI::App* const library = program.add_subcommand("library", "Libraries of simulated spectra: import, show, check, merge");
+  CLI::App* const library = program.add_subcommand("library", "Libraries of simulated spectra: import, show, check, calibrate, merge");
   library->require_subcommand(1);
   library->footer("Example: elver library import runs --out library.h5");
   const auto options = std::make_shared<Options>();
@@ -139,12 +141,15 @@ void add_library(CLI::App& program) {
                      "CSV with a column file (the end of a path, or a folder) and any of structure, structure_file, formula, element, edge, "
                      "site (from 0), formal_state, composition, lithiation, defect_kind (pristine, ovac, antisite), defect_distance, n_Li, "
                      "n_Ni, n_Mn, n_Co, n_O");
+  import->add_option("--reference", options->reference,
+                     "Perfect cell, POSCAR or CIF, with all its Li: structures are held against its supercells, and sites of O without an "
+                     "atom are vacancies, metals and Li in each other's place antisites; labels go before it");
   import->add_option("--title", options->import.title, "Title of the library")->capture_default_str();
   import->add_option("--anchor", options->anchors, "EDGE=ENERGY: where the median onset of an edge lies in experiment, eV; else the nominal edge");
   add_run(*import, options->run);
   import->footer(
       "Structures are taken from feff.inp, FDMNES's input, and POSCAR, CONTCAR or CIF beside the spectra. Vacancies and antisites are\n"
-      "known from the labels only. Every file is listed: imported, structure, left out, or refused, with the reason.\n"
+      "known from the labels or a --reference. Every file is listed: imported, structure, left out, or refused, with the reason.\n"
       "Example: elver library import runs --labels labels.csv --out library.h5 --json");
   import->callback([options] { run_import(*options); });
 
@@ -159,6 +164,8 @@ void add_library(CLI::App& program) {
   check_command->add_flag("--json", options->json, "As JSON");
   check_command->footer("Example: elver library check library.h5 --json");
   check_command->callback([options] { check(*options); });
+
+  add_library_calibrate(*library);
 
   CLI::App* const merge_command = library->add_subcommand("merge", "One library from several");
   merge_command->add_option("LIBRARY", options->inputs, "Libraries; what several have is taken from the first")->required()->expected(2, -1);

@@ -40,7 +40,7 @@ int main(int argc, char** argv) {
                  "6 not enough memory or no device; 130 interrupted.");
   using namespace elver::cli;
   for (auto* add : {add_info, add_convert, add_calibrate, add_background, add_detect, add_features, add_predict, add_model, add_train, add_evaluate,
-                    add_library, add_compare, add_phantom, add_map, add_overlay, add_check, add_devices, add_bench, add_formats}) {
+                    add_library, add_compare, add_phantom, add_map, add_explain, add_overlay, add_check, add_devices, add_bench, add_formats}) {
     add(program);
   }
   command_line() = quoted_words(argc, argv);

@@ -341,6 +341,17 @@ XgbBooster::Prediction XgbBooster::predict(const DMatrix& matrix, bool margin, s
   return copy_prediction(shape, dimensions, out);
 }
 
+XgbBooster::Prediction XgbBooster::contributions(const DMatrix& matrix, std::size_t rounds) const {
+  const std::uint64_t* shape = nullptr;
+  std::uint64_t dimensions = 0;
+  const float* out = nullptr;
+  const std::string config =
+      text(R"({"type":2,"training":false,"iteration_begin":0,"iteration_end":%zu,"strict_shape":true})", rounds);
+  check(functions().XGBoosterPredictFromDMatrix(handle_, matrix.handle(), config.c_str(), &shape, &dimensions, &out),
+        "cannot explain a prediction");
+  return copy_prediction(shape, dimensions, out);
+}
+
 std::string XgbBooster::attribute(const std::string& key) const {
   const char* out = nullptr;
   int found = 0;

@@ -134,6 +134,8 @@ class XgbBooster {
   Prediction predict(std::span<const float> values, std::size_t rows, std::size_t columns, bool margin,
                      std::size_t rounds = 0) const;
   Prediction predict(const DMatrix& matrix, bool margin, std::size_t rounds = 0) const;
+  /// What each feature adds to the margin, by TreeSHAP: [row][output][feature, then the bias with the base margin].
+  Prediction contributions(const DMatrix& matrix, std::size_t rounds = 0) const;
 
   std::string attribute(const std::string& key) const;  ///< "" where there is none
   void set_attribute(const std::string& key, const std::string& value);

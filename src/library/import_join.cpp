@@ -75,7 +75,7 @@ void ImportRun::join_fdmnes() {
       for (auto& [number, file] : ready) {
         if (raw.count(number) != 0) {
           inherit(file->spectrum, raw[number]->spectrum);
-          leave_out(*raw[number], "its convolution is in the library: " + file->path.filename().string());
+          leave_out(*raw[number], "its convolution is read in its place: " + file->path.filename().string());
           raw[number]->spectrum.energy_ev.clear();
           raw.erase(number);
         }
@@ -84,7 +84,7 @@ void ImportRun::join_fdmnes() {
         SpectrumFile* only = raw.begin()->second;
         inherit(together->spectrum, only->spectrum);
         together->spectrum.site = only->spectrum.site;
-        leave_out(*only, "its convolution is in the library: " + together->path.filename().string());
+        leave_out(*only, "its convolution is read in its place: " + together->path.filename().string());
         only->spectrum.energy_ev.clear();
         continue;
       }

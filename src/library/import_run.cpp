@@ -6,6 +6,7 @@
 #include <set>
 
 #include "elver/error.hpp"
+#include "library/defects.hpp"
 #include "library/elements.hpp"
 #include "library/text_table.hpp"
 #include "types/text.hpp"
@@ -36,10 +37,19 @@ std::string id_from_path(const SpectrumFile& file) {
   return as_id(folder);
 }
 
+FoundStructure read_structure(const fs::path& path) {
+  if (upper_case(path.extension().string()) == ".CIF") return read_cif(path);
+  const std::vector<std::string> lines = read_lines(path);
+  const std::string kind = structure_kind(lines);
+  if (kind == "feff") return read_feff_input(lines);
+  return kind == "fdmnes" ? read_fdmnes_input(lines, path.parent_path()) : read_poscar(lines);
+}
+
 }  // namespace
 
 ImportRun::ImportRun(const ImportOptions& options, ImportResult& result) : options_(options), result_(result) {
   if (!options.labels.empty()) labels_ = Labels(options.labels);
+  if (!options.reference.empty()) reference_ = read_structure(options.reference).structure;
 }
 
 void ImportRun::read_incar(const fs::path& path, const std::vector<std::string>& lines, FileReport& report) {
@@ -85,16 +95,7 @@ const FoundStructure* ImportRun::structure_for(const SpectrumFile& file, const C
     const fs::path path = labels_.folder() / named->second;
     const auto known = named_.find(path);
     if (known != named_.end()) return &known->second;
-    FoundStructure found;
-    if (upper_case(path.extension().string()) == ".CIF") {
-      found = read_cif(path);
-    } else {
-      const std::vector<std::string> lines = read_lines(path);
-      const std::string kind = structure_kind(lines);
-      if (kind == "feff") found = read_feff_input(lines);
-      else if (kind == "fdmnes") found = read_fdmnes_input(lines, path.parent_path());
-      else found = read_poscar(lines);
-    }
+    FoundStructure found = read_structure(path);
     return &named_.emplace(path, std::move(found)).first->second;
   }
   const char* own = file.spectrum.code == SpectrumCode::feff     ? "FEFF input"
@@ -131,6 +132,40 @@ const FoundStructure* ImportRun::structure_for(const SpectrumFile& file, const C
   return nullptr;
 }
 
+/// FDMNES numbers the sites that its symmetry does not relate, in the order of its input; the headers of a run say how many
+/// atoms each stands for. Its symmetry may be lower than that of the atoms' surroundings, so a site takes as many of the
+/// atoms like it as it says, beginning with the first that no site before it took.
+std::size_t ImportRun::fdmnes_atom(const SpectrumFile& file, const FoundStructure& found,
+                                   const std::vector<std::size_t>& absorbers, std::string& note) const {
+  std::map<int, std::size_t> stands_for;
+  for (const SpectrumFile& other : spectra) {
+    const ReadSpectrum& s = other.spectrum;
+    if (s.code == SpectrumCode::fdmnes && other.folder == file.folder && s.stem == file.spectrum.stem && s.site > 0)
+      stands_for[s.site] = static_cast<std::size_t>(std::max(1.0, std::round(s.atoms)));
+  }
+  const auto alike = [&](std::size_t a, std::size_t b) {
+    return count_neighbours(found.structure, a) == count_neighbours(found.structure, b) &&
+           matching_atom(found.structure, found.structure, a, 1e-4) == matching_atom(found.structure, found.structure, b, 1e-4);
+  };
+  std::set<std::size_t> taken;
+  for (int site = 1; site <= std::max(1, file.spectrum.site); ++site) {
+    const auto first = std::find_if(absorbers.begin(), absorbers.end(), [&](std::size_t a) { return taken.count(a) == 0; });
+    if (first == absorbers.end()) {
+      note += "its site number is above the number of different sites: the last atom was taken; ";
+      return absorbers.back();
+    }
+    if (site == std::max(1, file.spectrum.site)) return *first;
+    const auto said = stands_for.find(site);
+    std::size_t left = said != stands_for.end() ? said->second : absorbers.size();
+    for (auto a = first; a != absorbers.end() && left > 0; ++a) {
+      if (taken.count(*a) != 0 || !alike(*first, *a)) continue;
+      taken.insert(*a);
+      --left;
+    }
+  }
+  return absorbers.back();
+}
+
 std::size_t ImportRun::atom_of(const SpectrumFile& file, const FoundStructure& found, const std::string& element,
                                const Cells& labels, std::string& note) const {
   const std::vector<Atom>& atoms = found.structure.atoms;
@@ -147,19 +182,7 @@ std::size_t ImportRun::atom_of(const SpectrumFile& file, const FoundStructure& f
   if (own.empty()) throw Error(ErrorKind::input, "no such site", "the structure holds no " + element);
   const ReadSpectrum& s = file.spectrum;
   if (s.code == SpectrumCode::fdmnes) {
-    // FDMNES numbers the sites that no symmetry relates, in the order of its input.
-    std::vector<std::size_t> first;
-    for (const std::size_t atom : found.absorbers.empty() ? own : found.absorbers) {
-      const bool known = std::any_of(first.begin(), first.end(), [&](std::size_t other) {
-        return count_neighbours(found.structure, other) == count_neighbours(found.structure, atom) &&
-               matching_atom(found.structure, found.structure, atom, 1e-4) == matching_atom(found.structure, found.structure, other, 1e-4);
-      });
-      if (!known) first.push_back(atom);
-    }
-    const auto wanted = static_cast<std::size_t>(std::max(1, s.site));
-    if (wanted <= first.size()) return checked(first[wanted - 1]);
-    note += "its site number is above the number of different sites: the last atom was taken; ";
-    return own.back();
+    return checked(fdmnes_atom(file, found, found.absorbers.empty() ? own : found.absorbers, note));
   }
   if (s.code == SpectrumCode::ocean && s.number >= 1 && static_cast<std::size_t>(s.number) <= own.size())
     return own[static_cast<std::size_t>(s.number) - 1];
@@ -250,6 +273,17 @@ void ImportRun::add(SpectrumFile& file) {
   if (cell.id.empty()) cell.id = id_from_path(file);
   cell.composition.clear();
   label_by_atoms(cell);
+  std::optional<Defects> defects;
+  if (reference_) {
+    defects = find_defects(cell, *reference_);
+    if (defects) {
+      cell.defect = defects->kind;
+      if (!defects->places.empty())
+        note += text("against the reference: %zu vacancies of O, %zu antisites; ", defects->vacancies, defects->antisites);
+    } else {
+      note += "it is no supercell of the reference, so its defects are not known; ";
+    }
+  }
   apply_labels(labels, cell);
   if (cell.formula_units() == 0)
     return leave_out(file, note + "its structure holds nothing beside Li and O: a library counts formula units by metals");
@@ -280,7 +314,7 @@ void ImportRun::add(SpectrumFile& file) {
   for (const double value : s.absorption) out.mu.push_back(static_cast<float>(value / unit));
   out.norm = s.norm > 0 ? s.norm : s.square_angstrom > 0 ? jump.jump * s.square_angstrom : 1.0;
   if (!(s.norm > 0) && !(s.square_angstrom > 0)) note += "no absolute scale: its jump counts as 1; ";
-  out.defect_distance_angstrom = std::nan("");
+  out.defect_distance_angstrom = defects ? distance_to(*defects, cell, out.atom) : std::nan("");
   out.neighbours = around;
   if (!found->note.empty()) note += found->note + "; ";
   out.structure = place(std::move(cell), out.atom, note);

@@ -1,6 +1,7 @@
 #pragma once
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,8 @@ class ImportRun {
   const FoundStructure* structure_for(const SpectrumFile& file, const Cells& labels, std::string& why);
   std::size_t atom_of(const SpectrumFile& file, const FoundStructure& found, const std::string& element,
                       const Cells& labels, std::string& note) const;
+  std::size_t fdmnes_atom(const SpectrumFile& file, const FoundStructure& found, const std::vector<std::size_t>& absorbers,
+                          std::string& note) const;
   std::size_t place(Structure cell, std::size_t& atom, std::string& note);
   void choose_shifts();
   FileReport& report(const SpectrumFile& file) { return result_.files[file.report]; }
@@ -50,6 +53,7 @@ class ImportRun {
   const ImportOptions& options_;
   ImportResult& result_;
   Labels labels_;
+  std::optional<Structure> reference_;
   std::map<std::filesystem::path, FoundStructure> named_;  ///< by labels
   std::map<std::filesystem::path, std::map<std::string, int>> incar_;
 };

@@ -92,7 +92,17 @@ std::vector<double> plasmon() {
   return out;
 }
 
-/// Adds what plural scattering moves up in energy: thickness * (S * P) + thickness^2/2 * (S * P * P), * a convolution.
+/// The jump of two oxygen atoms: the unit of `jump_ratio`. Where a library has no O K, of one atom of its first edge.
+double reference_jump(const Library& library) {
+  const std::optional<std::size_t> oxygen = library.find("O_K");
+  const Subshell& subshell = library.subshells[oxygen.value_or(0)];
+  std::vector<double> jump = subshell.jump;
+  std::nth_element(jump.begin(), jump.begin() + static_cast<std::ptrdiff_t>(jump.size() / 2), jump.end());
+  return (oxygen ? 2.0 : 1.0) * jump[jump.size() / 2] / subshell.onset_ev;
+}
+
+}  // namespace
+
 void add_plural_scattering(std::vector<double>& counts, const EnergyAxis& axis, double thickness) {
   static const std::vector<double> kLoss = plasmon();
   const double span = axis.dispersion_ev * static_cast<double>(counts.size() - 1);
@@ -123,17 +133,6 @@ void add_plural_scattering(std::vector<double>& counts, const EnergyAxis& axis, 
     counts[c] += (1 - t) * moved[b] + t * moved[b + 1];
   }
 }
-
-/// The jump of two oxygen atoms: the unit of `jump_ratio`. Where a library has no O K, of one atom of its first edge.
-double reference_jump(const Library& library) {
-  const std::optional<std::size_t> oxygen = library.find("O_K");
-  const Subshell& subshell = library.subshells[oxygen.value_or(0)];
-  std::vector<double> jump = subshell.jump;
-  std::nth_element(jump.begin(), jump.begin() + static_cast<std::ptrdiff_t>(jump.size() / 2), jump.end());
-  return (oxygen ? 2.0 : 1.0) * jump[jump.size() / 2] / subshell.onset_ev;
-}
-
-}  // namespace
 
 InstrumentRange InstrumentRange::standard() {
   InstrumentRange out;

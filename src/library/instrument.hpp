@@ -37,6 +37,10 @@ Instrument draw_instrument(const Library& library, const InstrumentRange& range,
 std::vector<double> expected_counts(const Library& library, const Specimen& specimen, const Instrument& instrument,
                                     const EnergyAxis& axis);
 
+/// Adds what plural scattering moves up in energy: thickness * (S * P) + thickness^2/2 * (S * P * P), where * convolves
+/// with the plasmon's loss P, a Drude function.
+void add_plural_scattering(std::vector<double>& counts, const EnergyAxis& axis, double thickness);
+
 /// Each value replaced by a Poisson number of that mean.
 void add_poisson_noise(std::span<double> counts, std::mt19937_64& random);
 

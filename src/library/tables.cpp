@@ -199,6 +199,7 @@ LibraryTables load_tables(const std::filesystem::path& path) {
     out.structures = std::move(checked.structures);
   }
   const hdf5::Handle file = hdf5::open_file(path.string());
+  out.calibration = hdf5::string_attribute(file.get(), "calibration");
   for (const std::string& edge : hdf5::children(hdf5::open_group(file.get(), "spectra").get()))
     load_edge(file.get(), edge, out);
   return out;
@@ -213,6 +214,7 @@ void save_tables(const LibraryTables& tables, const std::filesystem::path& path)
                       "written by elver: mu * norm is the absorption of an atom, in square Angstrom where the code gives a "
                       "cross section; rows shorter than the longest of an edge (points) are filled up with points on the "
                       "straight lines between theirs");
+  if (!tables.calibration.empty()) hdf5::set_attribute(file.get(), "calibration", tables.calibration);
   save_structures(file.get(), tables.structures);
   std::map<std::string, std::vector<SpectrumTable>> edges;
   for (const SpectrumTable& s : tables.spectra) edges[s.edge].push_back(s);
