@@ -39,12 +39,14 @@ extern "C" void on_memory_fault(int /*signal*/) {
 void speak_of_memory_faults() {
   static std::array<std::byte, 64 << 10> stack;  // the program's own may be what is exhausted
   const stack_t other{stack.data(), 0, stack.size()};
-  struct sigaction now {};
-  if (::sigaction(SIGSEGV, nullptr, &now) != 0 || now.sa_handler != SIG_DFL) return;  // a sanitizer's
   struct sigaction ours {};
   ours.sa_handler = on_memory_fault;
   ours.sa_flags = ::sigaltstack(&other, nullptr) == 0 ? SA_ONSTACK : 0;
-  ::sigaction(SIGSEGV, &ours, nullptr);
+  for (const int signal : {SIGSEGV, SIGBUS, SIGABRT}) {  // the last: the allocator met what was overwritten
+    struct sigaction now {};
+    const bool free = ::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_DFL;  // else a sanitizer's
+    if (free) ::sigaction(signal, &ours, nullptr);
+  }
 }
 
 /// Done, if what was printed has arrived.
