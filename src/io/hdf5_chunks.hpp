@@ -24,6 +24,9 @@ struct ChunkLayout {
 std::optional<ChunkLayout> chunk_layout(hid_t dataset, NumberType type, const std::vector<hsize_t>& dims,
                                         std::size_t energy_place);
 
+/// Whether a type is stored as a C++ number is, but for the order of its bytes.
+std::optional<values::Format> stored_format(hid_t type, NumberType number);
+
 /// Rows and columns of a chunk's pixels.
 Grain grain_of(const ChunkLayout& layout);
 

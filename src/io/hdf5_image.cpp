@@ -87,6 +87,31 @@ void arrange(const Number* from, std::span<const Run> runs, Out* out) {
   }
 }
 
+/// The data set as bytes of its file; null where it does not lie there in one piece, or not all of it.
+std::unique_ptr<const StridedImage> mapped(hid_t dataset, const ImageInfo& info, const std::vector<hsize_t>& dims,
+                                           const std::vector<std::size_t>& places) {
+  const hdf5::Handle creation(H5Dget_create_plist(dataset));
+  const hdf5::Handle type(H5Dget_type(dataset));
+  const std::optional<values::Format> format = stored_format(type.get(), info.type);
+  if (!format || H5Pget_layout(creation.get()) != H5D_CONTIGUOUS || H5Pget_external_count(creation.get()) != 0)
+    return nullptr;
+  const haddr_t first = H5Dget_offset(dataset);
+  std::string name(static_cast<std::size_t>(std::max<ssize_t>(0, H5Fget_name(dataset, nullptr, 0))), '\0');
+  if (first == HADDR_UNDEF || H5Fget_name(dataset, name.data(), name.size() + 1) <= 0) return nullptr;
+  StridedLayout layout;
+  layout.first = first;
+  layout.swapped = format->swapped;
+  std::vector<std::ptrdiff_t> strides(dims.size(), static_cast<std::ptrdiff_t>(bytes_of(info.type)));
+  for (std::size_t i = dims.size(); i-- > 1;) strides[i - 1] = strides[i] * static_cast<std::ptrdiff_t>(dims[i]);
+  for (const std::size_t place : places) layout.strides.push_back(strides[place]);
+  layout.bytes = map_file(name);
+  const std::uint64_t size = layout.bytes.span.size(), bytes = H5Dget_storage_size(dataset);
+  std::uint64_t wanted = bytes_of(info.type);
+  for (const hsize_t n : dims) wanted *= n;
+  if (bytes != wanted || first > size || bytes > size - first) return nullptr;
+  return std::make_unique<const StridedImage>(info, std::move(layout));
+}
+
 }  // namespace
 
 /// A rectangle of pixels that is a run in C order.
@@ -140,17 +165,20 @@ Hdf5Image::Hdf5Image(ImageInfo info, hid_t location, const std::string& path, st
   const bool in_order = std::is_sorted(places_.begin(), places_.end() - (has_energy ? 1 : 0));
   if (in_order && rank_ == places_.size())
     chunks_ = chunk_layout(dataset_.get(), this->info().type, dims, has_energy ? places_.back() : rank_);
+  plain_ = mapped(dataset_.get(), this->info(), dims, places_);
 }
 
-Grain Hdf5Image::grain() const { return chunks_ ? grain_of(*chunks_) : Grain{}; }
+Grain Hdf5Image::grain() const { return chunks_ ? grain_of(*chunks_) : plain_ ? plain_->grain() : Grain{}; }
 
 std::unique_ptr<Stretch> Hdf5Image::stretch(const PixelBlock& pixels, std::span<const ChannelRange> channels) const {
+  if (plain_) return plain_->stretch(pixels, channels);
   if (!chunks_ || pixels.size() == 0 || channels.empty()) return Image::stretch(pixels, channels);
   check({0, 0}, channels.front(), 0);
   return chunk_stretch(*chunks_, dataset_.get(), pixels, channels);
 }
 
 void Hdf5Image::stay_within(std::uint64_t bytes) const {
+  if (plain_) return plain_->stay_within(bytes);
   if (cache_.bytes <= bytes || cache_.chunks == 0) return;
   const auto held = hdf5::lock();
   const std::size_t chunk = cache_.bytes / cache_.chunks;
@@ -231,7 +259,13 @@ void Hdf5Image::read_arranged(const Box& box, ChannelRange channels, Out* out, s
   });
 }
 
+void Hdf5Image::read_channels(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const {
+  if (plain_) return plain_->read_channels(pixels, channels, out);
+  Image::read_channels(pixels, channels, out);
+}
+
 void Hdf5Image::read(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const {
+  if (plain_) return plain_->read(pixels, channels, out);
   const std::size_t size = bytes_of(info().type);
   check(pixels, channels, out.size() / size);
   if (channels.size() == 0) return;
@@ -247,6 +281,7 @@ void Hdf5Image::read(PixelRange pixels, ChannelRange channels, std::span<std::by
 }
 
 void Hdf5Image::read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const {
+  if (plain_) return plain_->read_tile(pixels, channels, out);
   check(pixels, channels, out.size());
   if (channels.size() == 0) return;
   for (const Box& box : boxes(pixels)) {

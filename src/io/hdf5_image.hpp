@@ -1,10 +1,12 @@
 #pragma once
+#include <memory>
 #include <optional>
 #include <vector>
 
 #include "elver/image.hpp"
 #include "io/hdf5.hpp"
 #include "io/hdf5_chunks.hpp"
+#include "io/strided_image.hpp"
 
 namespace elver {
 
@@ -15,7 +17,8 @@ NumberType number_type(hid_t dataset, std::string& refusal);
 /// The in-memory HDF5 type of a number type (a boolean's is int8); invalid for complex and RGB.
 hid_t memory_type(NumberType type);
 
-/// An image whose values lie in an HDF5 data set. Stretches unpack each chunk once, side by side (hdf5_chunks.hpp). Tiles
+/// An image whose values lie in an HDF5 data set. Where they lie in one piece, as numbers of this machine's kinds, the file is
+/// mapped and HDF5 no longer asked. Stretches unpack each chunk once, side by side (hdf5_chunks.hpp). Tiles
 /// without one that follow each other unpack each chunk once as long as a row of chunks fits the cache (a quarter of the
 /// machine's memory, 1 GiB at most).
 class Hdf5Image : public Image {
@@ -28,6 +31,8 @@ class Hdf5Image : public Image {
   void stay_within(std::uint64_t bytes) const override;
   Grain grain() const override;
   std::unique_ptr<Stretch> stretch(const PixelBlock& pixels, std::span<const ChannelRange> channels) const override;
+  bool channels_first() const override { return plain_ && plain_->channels_first(); }
+  void read_channels(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const override;
 
  private:
   struct Box;
@@ -47,6 +52,7 @@ class Hdf5Image : public Image {
   std::string path_;     ///< of the data set in the file
   mutable Cache cache_;  ///< of unpacked chunks
   std::optional<ChunkLayout> chunks_;  ///< where elver unpacks them itself
+  std::unique_ptr<const StridedImage> plain_;  ///< where they lie in one piece
   mutable hdf5::Handle dataset_;
   std::vector<hsize_t> navigation_;  ///< sizes of the navigation axes, C order
   std::vector<std::size_t> places_;  ///< of the axes in the data set

@@ -66,15 +66,19 @@ hdf5::Handle create_array(hid_t file, const std::string& path, const SignalHeade
   return dataset;
 }
 
+std::size_t chunk_count(const Cut& cut, std::size_t bytes) { return (bytes + cut.chunk_bytes() - 1) / cut.chunk_bytes(); }
+
+PackedChunk packed(const Cut& cut, std::span<const std::byte> values, std::size_t chunk, std::size_t value_bytes) {
+  const std::size_t bytes = cut.chunk_bytes(), first = chunk * bytes;
+  return pack_chunk(values.subspan(first, std::min(bytes, values.size() - first)), value_bytes, bytes);
+}
+
 std::vector<PackedChunk> packed(const Cut& cut, std::span<const std::byte> values, std::size_t value_bytes,
                                 const RunContext& context) {
-  const std::size_t chunk_bytes = cut.chunk_bytes();
-  std::vector<PackedChunk> chunks((values.size() + chunk_bytes - 1) / chunk_bytes);
+  std::vector<PackedChunk> chunks(chunk_count(cut, values.size()));
   in_arena(context, [&] {
-    oneapi::tbb::parallel_for(std::size_t{0}, chunks.size(), [&](std::size_t i) {
-      const std::size_t first = i * chunk_bytes;
-      chunks[i] = pack_chunk(values.subspan(first, std::min(chunk_bytes, values.size() - first)), value_bytes, chunk_bytes);
-    });
+    oneapi::tbb::parallel_for(std::size_t{0}, chunks.size(),
+                              [&](std::size_t i) { chunks[i] = packed(cut, values, i, value_bytes); });
   });
   return chunks;
 }
@@ -101,11 +105,19 @@ void write_block(hid_t dataset, const std::vector<hsize_t>& start, const std::ve
 
 }  // namespace
 
+struct Hdf5Output::Waiting {
+  hdf5::Handle dataset;
+  Cut cut;
+  std::vector<std::byte> values;
+  std::size_t value_bytes;
+};
+
 Hdf5Output::Hdf5Output(const std::filesystem::path& path) : partial_(path) {
   guarded([&] { file_ = hdf5::create_file(partial_.hidden().string()); });
 }
 
 Hdf5Output::~Hdf5Output() {
+  waiting_.clear();  // closes data sets while their file is there
   if (file_) hdf5::give_up(file_.get());
 }
 
@@ -135,9 +147,20 @@ void Hdf5Output::guarded(const std::function<void()>& work) {
 
 void Hdf5Output::write_array(const std::string& group, const std::string& name, const SignalHeader& header,
                              const std::function<const std::byte*(PixelRange)>& block, const RunContext& context) {
+  context.check_interrupt();
   const Cut cut = make_cut(header);
   hdf5::Handle dataset;
   run([&](hid_t file) { dataset = create_array(file, group + "/" + name, header, cut); });
+  const std::uint64_t bytes = cut.pixels * cut.pixel_bytes;
+  if (bytes <= kBlockBytes && cut.split == 0 && cut.whole_chunks()) {
+    const std::byte* const values = block({0, cut.pixels});
+    waiting_.push_back({std::move(dataset), cut, {values, values + bytes}, bytes_of(header.type)});
+    waiting_bytes_ += bytes;
+    context_ = context;
+    if (context.progress != nullptr) context.progress->advance(cut.pixels);
+    if (waiting_bytes_ >= kBlockBytes) write_waiting();
+    return;
+  }
   const bool one_pixel = cut.pixels == 1;
   const hsize_t steps = one_pixel ? 1 : cut.dims[cut.split];
   const hsize_t per_block =
@@ -172,7 +195,35 @@ void Hdf5Output::write_array(const std::string& group, const std::string& name, 
   });
 }
 
+void Hdf5Output::write_waiting() {
+  struct Part {
+    std::size_t array, chunk;
+  };
+  std::vector<Part> parts;
+  std::vector<std::vector<PackedChunk>> chunks(waiting_.size());
+  for (std::size_t a = 0; a < waiting_.size(); ++a) {
+    chunks[a].resize(chunk_count(waiting_[a].cut, waiting_[a].values.size()));
+    for (std::size_t i = 0; i < chunks[a].size(); ++i) parts.push_back({a, i});
+  }
+  in_arena(context_, [&] {
+    oneapi::tbb::parallel_for(std::size_t{0}, parts.size(), [&](std::size_t i) {
+      context_.check_interrupt();
+      const Waiting& array = waiting_[parts[i].array];
+      chunks[parts[i].array][parts[i].chunk] = packed(array.cut, array.values, parts[i].chunk, array.value_bytes);
+    });
+  });
+  for (std::size_t a = 0; a < waiting_.size(); ++a) {
+    run([&](hid_t) {
+      write_chunks(waiting_[a].dataset.get(), chunks[a], waiting_[a].cut, std::vector<hsize_t>(waiting_[a].cut.dims.size(), 0));
+      waiting_[a].dataset = {};
+    });
+  }
+  waiting_.clear();
+  waiting_bytes_ = 0;
+}
+
 void Hdf5Output::commit() {
+  write_waiting();
   run([&](hid_t) { hdf5::close_file(std::move(file_)); });
   partial_.commit();
 }

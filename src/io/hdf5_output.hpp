@@ -1,6 +1,7 @@
 #pragma once
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "elver/io.hpp"
 #include "io/hdf5.hpp"
@@ -19,15 +20,21 @@ class Hdf5Output {
   /// Calls `work(file)` under HDF5's lock. Errors speak of the file that was asked for, not of the hidden one.
   void run(const std::function<void(hid_t file)>& work);
   /// Streams the values of a signal into a new data set of the group: `block(pixels)` gives them in C order, until it is
-  /// called again. Chunks are whole spectra, packed side by side. Call it outside of run.
+  /// called again. Chunks are whole spectra, packed side by side. Values of maps wait, as copies, until there are enough
+  /// of them to keep all threads packing; the data set is there at once. Call it outside of run.
   void write_array(const std::string& group, const std::string& name, const SignalHeader& header,
                    const std::function<const std::byte*(PixelRange)>& block, const RunContext& context);
   void commit();
 
  private:
+  struct Waiting;
   void guarded(const std::function<void()>& work);
+  void write_waiting();
   PartialFile partial_;
   hdf5::Handle file_;  // closed before the hidden file is removed
+  std::vector<Waiting> waiting_;
+  std::uint64_t waiting_bytes_ = 0;
+  RunContext context_;  ///< of the last that waits
 };
 
 }  // namespace elver

@@ -1,3 +1,6 @@
+#include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/parallel_invoke.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -5,14 +8,16 @@
 
 #include "elver/error.hpp"
 #include "elver/prepare.hpp"
+#include "types/arena.hpp"
 #include "types/text.hpp"
 
 namespace elver {
 namespace {
 
-constexpr std::uint64_t kRuns = 64, kRun = 32;  ///< pixels looked at: so many runs of so many
-/// Of a large image whose channels lie apart fewer and longer ones: each channel of each run is a place of its own on disk.
-constexpr std::uint64_t kFewRuns = 4, kLongRun = 512, kLarge = 1 << 18;
+constexpr std::uint64_t kPixels = 2048, kRun = 32;  ///< that are looked at, in runs of so many
+/// Runs of so many where pixels are packed together, which are unpacked together; and of so many in a large image whose channels
+/// lie apart: each channel of each run is a place of its own on disk.
+constexpr std::uint64_t kPackedRun = 128, kLongRun = 512, kLarge = 1 << 18;
 constexpr std::size_t kBlock = 16;              ///< channels over which a spectrum is taken to be alike
 constexpr std::size_t kBins = 16;               ///< of the regression
 constexpr double kShapesDiffer = 0.1;           ///< spectra of one image differ in their features by so much
@@ -24,40 +29,69 @@ constexpr double kWide = 3.0;                   ///< ratio of means that tells a
 /// Spectra of some pixels, [pixel][channel].
 struct Sample {
   std::size_t pixels = 0, channels = 0;
-  std::vector<double> values, mean;
-  const double* spectrum(std::size_t p) const { return values.data() + p * channels; }
+  std::vector<float> values;
+  std::vector<double> mean;
+  const float* spectrum(std::size_t p) const { return values.data() + p * channels; }
 };
 
+void read_run(const Image& image, PixelRange run, std::span<float> tile) {
+  const ChannelRange all{0, image.channels()};
+  const std::uint64_t columns = image.columns(), row = run.first / columns;
+  if ((run.last - 1) / columns != row) return image.read_tile(run, all, tile);
+  const std::uint64_t column = run.first % columns;
+  const auto stretch = image.stretch({row, row + 1, column, column + run.size()}, {&all, 1});
+  for (std::size_t part = 0; part < stretch->parts(); ++part) stretch->unpack(part);
+  stretch->read_tile(run, all, tile);
+}
+
+/// [channel][pixel] to [pixel][channel], both near each other.
+void turn(const std::vector<float>& tile, std::size_t pixels, std::size_t channels, float* out) {
+  for (std::size_t c = 0; c < channels; c += kBlock) {
+    const std::size_t end = std::min(channels, c + kBlock);
+    for (std::size_t p = 0; p < pixels; ++p) {
+      for (std::size_t i = c; i < end; ++i) out[p * channels + i] = tile[i * pixels + p];
+    }
+  }
+}
+
+/// Within an arena.
 Sample take_sample(const Image& image, const RunContext& context) {
+  const std::uint64_t total = image.pixels();
+  const bool far = image.channels_first() && total >= kLarge;
+  const std::uint64_t run = far ? kLongRun : image.grain().columns > 2 * kRun ? kPackedRun : kRun;
+  const std::uint64_t runs = std::clamp<std::uint64_t>((total + run - 1) / run, 1, kPixels / run), apart = total / runs;
   Sample out;
   out.channels = image.channels();
-  out.mean.assign(out.channels, 0.0);
-  const std::uint64_t total = image.pixels();
-  const bool apart = image.channels_first() && total >= kLarge;
-  const std::uint64_t run = apart ? kLongRun : kRun;
-  const std::uint64_t runs = std::min(apart ? kFewRuns : kRuns, (total + run - 1) / run);
-  std::vector<float> tile;
+  std::vector<PixelRange> ranges;
   for (std::uint64_t r = 0; r < runs; ++r) {
+    const std::uint64_t first = std::min(r * apart, total - std::min(total, run));
+    const std::uint64_t count = std::min({run, total - first, r + 1 < runs ? apart : run});
+    ranges.push_back({first, first + count});
+  }
+  std::vector<std::vector<float>> found(runs);
+  oneapi::tbb::parallel_for(std::uint64_t{0}, runs, [&](std::uint64_t r) {
     context.check_interrupt();
-    const std::uint64_t first = std::min(r * (total / runs), total - std::min(total, run));
-    const std::uint64_t count = std::min({run, total - first, r + 1 < runs ? total / runs : run});
-    tile.resize(count * out.channels);
-    image.read_tile({first, first + count}, {0, out.channels}, tile);
-    for (std::uint64_t p = 0; p < count; ++p) {
+    const std::size_t count = ranges[r].size();
+    std::vector<float> tile(count * out.channels);
+    read_run(image, ranges[r], tile);
+    found[r].resize(tile.size());
+    turn(tile, count, out.channels, found[r].data());
+  });
+  const auto channels = static_cast<std::ptrdiff_t>(out.channels);
+  for (const std::vector<float>& spectra : found) {
+    for (auto at = spectra.begin(); at != spectra.end(); at += channels) {
       bool finite = true, empty = true;
-      for (std::size_t c = 0; c < out.channels; ++c) {
-        const double value = static_cast<double>(tile[c * count + p]);
-        finite = finite && std::isfinite(value);
-        empty = empty && value == 0;
-        out.values.push_back(value);
+      for (auto value = at; value != at + channels; ++value) {
+        finite = finite && std::abs(*value) < INFINITY;
+        empty = empty && *value == 0;
       }
-      if (!finite || empty) {
-        out.values.resize(out.values.size() - out.channels);
-        continue;
-      }
-      for (std::size_t c = 0; c < out.channels; ++c) out.mean[c] += out.values[out.pixels * out.channels + c];
-      ++out.pixels;
+      if (finite && !empty) out.values.insert(out.values.end(), at, at + channels);
     }
+  }
+  out.pixels = out.values.size() / std::max<std::size_t>(1, out.channels);
+  out.mean.assign(out.channels, 0.0);
+  for (std::size_t p = 0; p < out.pixels; ++p) {
+    for (std::size_t c = 0; c < out.channels; ++c) out.mean[c] += static_cast<double>(out.spectrum(p)[c]);
   }
   for (double& m : out.mean) m /= static_cast<double>(std::max<std::size_t>(1, out.pixels));
   return out;
@@ -71,11 +105,11 @@ struct Point {
 /// Second differences of what a pixel has more than the mean spectrum, brought to its level: edges fall out. Blocks
 /// with features so sharp that spectra of one image may differ by more than noise are left out.
 std::vector<Point> scatter_of(const Sample& sample) {
-  std::vector<Point> out;
   const double n = static_cast<double>(sample.pixels);
   const bool with_mean = sample.pixels >= 32;  // else the mean is the pixels themselves
-  for (std::size_t first = 0; first + kBlock <= sample.channels; first += kBlock) {
-    const double* const mean = sample.mean.data() + first;
+  std::vector<std::vector<Point>> found(sample.channels / kBlock);
+  oneapi::tbb::parallel_for(std::size_t{0}, found.size(), [&](std::size_t b) {
+    const double* const mean = sample.mean.data() + b * kBlock;
     const double level = std::accumulate(mean, mean + kBlock, 0.0) / kBlock;
     double sharp = 0;
     for (std::size_t i = 1; i + 1 < kBlock; ++i) {
@@ -83,19 +117,37 @@ std::vector<Point> scatter_of(const Sample& sample) {
       sharp += d * d / 6 / (kBlock - 2);
     }
     sharp -= std::abs(level) / n;
-    if (!(level > 0) || sharp * (with_mean ? kShapesDiffer * kShapesDiffer : 1.0) > 0.05 * level) continue;
+    if (!(level > 0) || sharp * (with_mean ? kShapesDiffer * kShapesDiffer : 1.0) > 0.05 * level) return;
+    found[b].reserve(sample.pixels);
     for (std::size_t p = 0; p < sample.pixels; ++p) {
-      const double* const y = sample.spectrum(p) + first;
+      const float* const y = sample.spectrum(p) + b * kBlock;
       const double here = std::accumulate(y, y + kBlock, 0.0) / kBlock, scale = with_mean ? here / level : 0.0;
-      double variance = 0;
+      double above[kBlock], variance = 0;
+      for (std::size_t i = 0; i < kBlock; ++i) above[i] = static_cast<double>(y[i]) - scale * mean[i];
       for (std::size_t i = 1; i + 1 < kBlock; ++i) {
-        const double d = y[i - 1] - 2 * y[i] + y[i + 1] - scale * (mean[i - 1] - 2 * mean[i] + mean[i + 1]);
-        variance += d * d / 6 / (kBlock - 2);
+        const double d = above[i - 1] - 2 * above[i] + above[i + 1];
+        variance += d * d;
       }
-      out.push_back({here, variance * (with_mean ? n / (n - 1) : 1.0)});
+      variance /= 6 * (kBlock - 2);
+      found[b].push_back({here, variance * (with_mean ? n / (n - 1) : 1.0)});
     }
-  }
+  });
+  std::vector<Point> out;
+  for (const std::vector<Point>& points : found) out.insert(out.end(), points.begin(), points.end());
   return out;
+}
+
+/// Points in ascending order of their means as far as bins [first, last) of kBins go; in a bin they lie anyhow.
+void put_into_bins(std::vector<Point>& points, std::size_t first, std::size_t last) {
+  if (last - first < 2) return;
+  const auto place = [&](std::size_t bin) {
+    return points.begin() + static_cast<std::ptrdiff_t>(bin * points.size() / kBins);
+  };
+  const std::size_t middle = (first + last) / 2;
+  std::nth_element(place(first), place(middle), place(last),
+                   [](const Point& a, const Point& b) { return a.mean < b.mean; });
+  oneapi::tbb::parallel_invoke([&] { put_into_bins(points, first, middle); },
+                               [&] { put_into_bins(points, middle, last); });
 }
 
 /// variance = intercept + gain * mean, with standard errors.
@@ -106,7 +158,7 @@ struct Regression {
 };
 
 Regression regress(std::vector<Point> points) {
-  std::sort(points.begin(), points.end(), [](const Point& a, const Point& b) { return a.mean < b.mean; });
+  put_into_bins(points, 0, kBins);
   Regression out;
   double sw = 0, sx = 0, sy = 0, sxx = 0, sxy = 0, ratio_sum = 0, ratio_weight = 0;
   struct Bin {
@@ -164,7 +216,7 @@ double unit_of(const Sample& sample) {
   std::vector<double> values;
   const std::size_t step = std::max<std::size_t>(1, sample.values.size() / 20000);
   for (std::size_t i = 0; i < sample.values.size(); i += step) {
-    if (sample.values[i] != 0) values.push_back(std::abs(sample.values[i]));
+    if (sample.values[i] != 0) values.push_back(std::abs(static_cast<double>(sample.values[i])));
   }
   std::sort(values.begin(), values.end());
   values.erase(std::unique(values.begin(), values.end()), values.end());
@@ -192,11 +244,16 @@ double unit_of(const Sample& sample) {
 
 std::vector<std::string> look_at_counts(const Image& image, const RunContext& context) {
   std::vector<std::string> notes;
-  const Sample sample = take_sample(image, context);
-  const std::vector<Point> points = scatter_of(sample);
+  Sample sample;
+  std::vector<Point> points;
+  Regression found;
+  in_arena(context, [&] {
+    sample = take_sample(image, context);
+    points = scatter_of(sample);
+    if (points.size() >= 8 * kBins) found = regress(points);
+  });
   if (points.size() < 8 * kBins) return notes;
   const double unit = unit_of(sample);
-  const Regression found = regress(points);
   if (found.ratio < kComputed) return notes;
 
   const bool wide = found.least > 0 && found.most > kWide * found.least;
@@ -205,7 +262,8 @@ std::vector<std::string> look_at_counts(const Image& image, const RunContext& co
   if (pedestal > 0.05 * found.least && -found.intercept > kSure * found.intercept_error) {
     notes.push_back(
         text("about %.3g counts of every channel are no electrons but a pedestal (the scatter of the counts "
-             "says so; Velox adds 100 for each frame): take it off with --pedestal COUNTS, or the background and every ratio "
+             "says so; Velox adds 100 for each frame): take it off with --pedestal COUNTS, or the background and every "
+             "ratio "
              "are wrong",
              pedestal));
   }

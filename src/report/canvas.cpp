@@ -104,6 +104,14 @@ void Canvas::disc(double x, double y, double radius, Colour inside, Colour rim) 
 }
 
 void Canvas::pixels(int x, int y, int width, int height, const std::vector<Colour>& colours) {
+  const Colour* colour = colours.data();
+  pixels(x, y, width, height, [&](int, std::uint32_t* row) {
+    for (int column = 0; column < width; ++column) row[column] = word(*colour++);
+    return Row::drawn;
+  });
+}
+
+void Canvas::pixels(int x, int y, int width, int height, const DrawRow& draw) {
   const Surface block(cairo_image_surface_create(CAIRO_FORMAT_RGB24, width, height), &cairo_surface_destroy);
   unsigned char* const data = cairo_image_surface_get_data(block.get());
   const int stride = cairo_image_surface_get_stride(block.get());
@@ -111,12 +119,9 @@ void Canvas::pixels(int x, int y, int width, int height, const std::vector<Colou
     throw Error(ErrorKind::resources, "not enough memory for a picture",
                 cairo_status_to_string(cairo_surface_status(block.get())));
   for (int row = 0; row < height; ++row) {
-    for (int column = 0; column < width; ++column) {
-      const Colour& c =
-          colours[static_cast<std::size_t>(row) * static_cast<std::size_t>(width) + static_cast<std::size_t>(column)];
-      const std::uint32_t word = static_cast<std::uint32_t>(c.r) << 16 | static_cast<std::uint32_t>(c.g) << 8 | c.b;
-      std::memcpy(data + static_cast<std::ptrdiff_t>(row) * stride + static_cast<std::ptrdiff_t>(column) * 4, &word, 4);
-    }
+    unsigned char* const at = data + static_cast<std::ptrdiff_t>(row) * stride;  // aligned for words: Cairo's promise
+    if (draw(row, reinterpret_cast<std::uint32_t*>(at)) == Row::again)
+      std::memcpy(at, at - stride, static_cast<std::size_t>(stride));
   }
   cairo_surface_mark_dirty(block.get());
   cairo_set_source_surface(cr_.get(), block.get(), x, y);
@@ -156,14 +161,14 @@ void Canvas::save_png(const std::filesystem::path& path, double margin) {
   cairo_paint(cr.get());
   cairo_set_source_surface(cr.get(), recording_.get(), -left, -top);
   cairo_paint(cr.get());
-  if (cairo_status(cr_.get()) != CAIRO_STATUS_SUCCESS) cannot_draw(path, cairo_status_to_string(cairo_status(cr_.get())));
+  if (cairo_status(cr_.get()) != CAIRO_STATUS_SUCCESS)
+    cannot_draw(path, cairo_status_to_string(cairo_status(cr_.get())));
   if (cairo_status(cr.get()) != CAIRO_STATUS_SUCCESS) cannot_draw(path, cairo_status_to_string(cairo_status(cr.get())));
   cairo_surface_flush(picture.get());
-  const std::string why =
-      write_png(path, cairo_image_surface_get_data(picture.get()),
-                {static_cast<std::size_t>(cairo_image_surface_get_width(picture.get())),
-                 static_cast<std::size_t>(cairo_image_surface_get_height(picture.get())),
-                 static_cast<std::size_t>(cairo_image_surface_get_stride(picture.get()))});
+  const std::string why = write_png(path, cairo_image_surface_get_data(picture.get()),
+                                    {static_cast<std::size_t>(cairo_image_surface_get_width(picture.get())),
+                                     static_cast<std::size_t>(cairo_image_surface_get_height(picture.get())),
+                                     static_cast<std::size_t>(cairo_image_surface_get_stride(picture.get()))});
   if (!why.empty()) cannot_draw(path, why);
 }
 

@@ -2,6 +2,7 @@
 #include <cairo.h>
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -33,6 +34,13 @@ class Canvas {
   void disc(double x, double y, double radius, Colour inside, Colour rim);
   /// Pixels as they are, row by row: no smoothing.
   void pixels(int x, int y, int width, int height, const std::vector<Colour>& colours);
+  /// The same, from one who draws them: `draw(y, row)` writes words of the row, or says that it is as the one above.
+  enum class Row { drawn, again };
+  using DrawRow = std::function<Row(int y, std::uint32_t* row)>;
+  void pixels(int x, int y, int width, int height, const DrawRow& draw);
+  static std::uint32_t word(Colour c) {
+    return static_cast<std::uint32_t>(c.r) << 16 | static_cast<std::uint32_t>(c.g) << 8 | c.b;
+  }
   /// Throw Error{output}. The same drawing as pixels and as shapes (text becomes outlines).
   void save_svg(const std::filesystem::path& path, double margin);
   void save_png(const std::filesystem::path& path, double margin);

@@ -16,13 +16,12 @@ using namespace report;
 
 constexpr double kNarrowest = 460;  ///< of what stands under a small panel
 
-/// Title, panel, scale bar; returns the y under them. `colour` gives the colour of a pixel of the map.
-template <class ColourOf>
+/// Title, panel, scale bar; returns the y under them. `paint_of` says what a pixel of the map looks like.
+template <class PaintOf>
 double draw_panel(Canvas& canvas, const std::string& title, const Panel& panel, const Axis& column_axis,
-                  const std::vector<PixelStatus>& status, ColourOf&& colour_of) {
+                  const std::vector<PixelStatus>& status, PaintOf&& paint_of) {
   canvas.text(0, -16, drawable(title), kTitle, kInk, true);
-  draw_pixels(canvas, 0, 0, panel,
-              [&](std::uint64_t pixel, int x, int y) { return colour_of(pixel, status[pixel], x, y); });
+  draw_paints(canvas, 0, 0, panel, [&](std::uint64_t pixel) { return paint_of(pixel, status[pixel]); });
   return draw_scale(canvas, panel.height(), panel, column_axis);
 }
 
@@ -122,13 +121,13 @@ void draw_map(const Map& map, const std::vector<PixelStatus>& status, const Axis
         map.classes.begin());
   };
   double y =
-      draw_panel(canvas, title, panel, column_axis, status, [&](std::uint64_t pixel, PixelStatus s, int px, int py) {
+      draw_panel(canvas, title, panel, column_axis, status, [&](std::uint64_t pixel, PixelStatus s) -> Paint {
         const float value = map.values[pixel];
         if (s == PixelStatus::masked) return kMasked;
-        if (!std::isfinite(value)) return hatched(px, py);
-        if (!in_domain.empty() && in_domain[pixel] == 0 && hatched(px, py) == kHatch) return kPaper;
-        return map.classes.empty() ? perceptual_at(scale.position(value))
-                                   : class_colour(class_of(value), map.classes.size());
+        if (!std::isfinite(value)) return hatching();
+        const Colour colour = map.classes.empty() ? perceptual_at(scale.position(value))
+                                                  : class_colour(class_of(value), map.classes.size());
+        return in_domain.empty() || in_domain[pixel] != 0 ? Paint(colour) : Paint(colour, kPaper);
       });
   std::vector<Swatch> swatches = missing_swatches(status);
   if (const auto outside = static_cast<std::uint64_t>(std::ranges::count(in_domain, 0.0F)); outside > 0)
@@ -162,7 +161,7 @@ void draw_status(const std::vector<PixelStatus>& status, const Axis& row_axis, c
   Canvas canvas;
   const Panel panel = panel_for(row_axis.size, column_axis.size, row_axis, column_axis);
   const double y = draw_panel(canvas, "Status", panel, column_axis, status,
-                              [&](std::uint64_t, PixelStatus s, int, int) { return status_colour(s); });
+                              [&](std::uint64_t, PixelStatus s) -> Paint { return status_colour(s); });
   std::array<std::uint64_t, status_count> counts{};
   for (const PixelStatus s : status) ++counts[static_cast<std::size_t>(s)];
   std::vector<Swatch> swatches;
