@@ -94,6 +94,29 @@ TEST(Writers, WhatIsWrittenIsReadBack) {
   }
 }
 
+TEST(Writers, RippleHoldsImagesAndStacksOfThem) {
+  const TempDir dir;
+  for (const std::vector<std::uint64_t>& shape : {std::vector<std::uint64_t>{4, 5}, {3, 4, 5}}) {
+    SignalHeader header;
+    const std::vector<Axis> all{{"time", "s", 2, 1, 1}, {"y", "nm", 0.2, -3, 1}, {"x", "nm", 0.1, 1e-3, 1}};
+    header.axes.assign(all.end() - static_cast<std::ptrdiff_t>(shape.size()), all.end());
+    std::size_t count = 1;
+    for (std::size_t i = 0; i < shape.size(); ++i) count *= header.axes[i].size = shape[i];
+    header.map = true;
+    std::vector<float> values(count);
+    for (std::size_t i = 0; i < count; ++i) values[i] = static_cast<float>(i);
+    HspyWriter writer(dir / "in.hspy");
+    writer.add(header, std::as_bytes(std::span(values)));
+    writer.commit();
+    const File in = open_file(dir / "in.hspy");
+    write_image(dir / "out.rpl", *in.images.front(), "{}", {}, {});
+    const File back = open_file(dir / "out.rpl");
+    expect_axes(*back.images.front(), *in.images.front());
+    EXPECT_EQ(back.images.front()->info().kind, in.images.front()->info().kind);
+    EXPECT_EQ(all_values(*back.images.front()), all_values(*in.images.front()));
+  }
+}
+
 TEST(Writers, AnMsaHoldsOneSpectrum) {
   const TempDir dir;
   for (const NumberType type : {NumberType::f64, NumberType::f32, NumberType::u16, NumberType::i32}) {

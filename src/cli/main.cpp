@@ -1,4 +1,9 @@
+#include <unistd.h>
+
+#include <array>
 #include <cerrno>
+#include <csignal>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
 #include <exception>
@@ -21,6 +26,29 @@ int fail(int code, std::string message) {
   return code;
 }
 
+/// libhdf5 falls over some damaged files (it follows their metadata out of its buffers). What elver had begun to write is
+/// hidden, and swept away by the next run; so a sentence and the code of a malformed input are all that is owed. Nothing
+/// but what a signal handler may do.
+extern "C" void on_memory_fault(int /*signal*/) {
+  constexpr char kSaid[] =
+      "elver: error: unexpected failure (a memory fault, most likely over a damaged file). Copy the file again from its source, or report it with the file\n";
+  static_cast<void>(!::write(STDERR_FILENO, kSaid, sizeof kSaid - 1));
+  ::_exit(3);
+}
+
+void speak_of_memory_faults() {
+  static std::array<std::byte, 64 << 10> stack;  // the program's own may be what is exhausted
+  const stack_t other{stack.data(), 0, stack.size()};
+  struct sigaction ours {};
+  ours.sa_handler = on_memory_fault;
+  ours.sa_flags = ::sigaltstack(&other, nullptr) == 0 ? SA_ONSTACK : 0;
+  for (const int signal : {SIGSEGV, SIGBUS, SIGABRT}) {  // the last: the allocator met what was overwritten
+    struct sigaction now {};
+    const bool free = ::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_DFL;  // else a sanitizer's
+    if (free) ::sigaction(signal, &ours, nullptr);
+  }
+}
+
 /// Done, if what was printed has arrived.
 int finish(int code) {
   errno = 0;
@@ -32,6 +60,7 @@ int finish(int code) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  speak_of_memory_faults();
   CLI::App program{"elver: maps of Li, transition metals and defects from EELS spectrum images", "elver"};
   program.require_subcommand(1);
   program.set_version_flag("--version", [] { return "elver " + elver::version() + "\n" + elver::build_summary(); });

@@ -1,4 +1,5 @@
-#include <cstring>
+#include <algorithm>
+#include <type_traits>
 
 #include "io/partial_file.hpp"
 #include "io/values.hpp"
@@ -24,9 +25,8 @@ class Msa : public SignalWriter {
     const Axis& axis = header.axes.back();
     std::string out;
     const auto line = [&](std::string_view key, const std::string& value) {
-      std::string start = "#" + std::string(key);
-      start.resize(13, ' ');
-      out += start + ": " + one_line(value) + "\r\n";
+      out.append(1, '#').append(key).append(12 - std::min<std::size_t>(12, key.size()), ' ');
+      out.append(": ").append(one_line(value)).append("\r\n");
     };
     const auto number = [&](std::string_view key, std::optional<double> value) {
       if (value) line(key, shortest(*value));

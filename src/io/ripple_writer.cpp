@@ -28,16 +28,22 @@ class Ripple : public SignalWriter {
     std::vector<const Axis*> navigation;
     const Axis* depth = nullptr;
     for (const Axis& axis : header.axes) (axis.role == AxisRole::energy ? static_cast<void>(depth = &axis) : navigation.push_back(&axis));
+    const bool stack = depth == nullptr && navigation.size() == 3;
+    if (stack) {
+      depth = navigation.front();
+      navigation.erase(navigation.begin());
+    }
     if (navigation.size() > 2) only_.refuse("its format holds at most rows, columns and energies", "Write .hspy");
     const Axis* const width = navigation.empty() ? nullptr : navigation.back();
     const Axis* const height = navigation.size() < 2 ? nullptr : navigation.front();
     PartialFile raw(out_.stage(stem_ + ".raw"));
     stream(header, block, [&](std::uint64_t at, std::span<const std::byte> bytes) { raw.put(at, bytes); }, context);
     raw.commit();
-    out_.write_text(stem_ + ".rpl", keys(header, width, height, depth));
+    out_.write_text(stem_ + ".rpl", keys(header, width, height, depth, depth == nullptr ? "dont-care" : stack ? "image" : "vector"));
   }
 
-  static std::string keys(const SignalHeader& header, const Axis* width, const Axis* height, const Axis* depth) {
+  static std::string keys(const SignalHeader& header, const Axis* width, const Axis* height, const Axis* depth,
+                          const char* record_by) {
     std::string out = "key\tvalue\r\n";
     const auto line = [&](const std::string& key, std::string value) {
       value = one_line(std::move(value));
@@ -57,7 +63,7 @@ class Ripple : public SignalWriter {
     line("data-type", type.starts_with("float") ? "float" : type.starts_with("int") ? "signed" : "unsigned");
     line("data-length", std::to_string(bytes));
     line("byte-order", bytes == 1 ? "dont-care" : std::endian::native == std::endian::little ? "little-endian" : "big-endian");
-    line("record-by", depth == nullptr ? "dont-care" : "vector");
+    line("record-by", record_by);
     line("signal", header.signal_type);
     line("title", header.title);
     for (const auto& [key, axis] : {std::pair<std::string, const Axis*>{"depth", depth}, {"height", height}, {"width", width}}) {

@@ -13,7 +13,7 @@ namespace {
 /// Every format that elver writes.
 constexpr std::array kWriters{&hspy_writer, &nexus_writer, &ripple_writer, &npy_writer, &msa_writer, &tiff_writer};
 
-constexpr std::uint64_t kKept = 256 << 20;  // of what reading keeps
+constexpr std::uint64_t kKept = 1 << 30;  // of what reading keeps: a row of chunks fits, a large mapped file does not
 constexpr std::uint64_t kBlockBytes = 16'000'000;  // what is held while an image streams through
 
 const Writer& writer_for(const std::filesystem::path& path) {

@@ -145,7 +145,7 @@ def written(elver, path, folder):
         if values is None:
             continue
         image["velox"] = False
-        endings = ["hspy", "nxs"] + (["rpl"] if values.ndim <= 3 and values.dtype != bool else []) + ["npy"]
+        endings = ["hspy", "nxs"] + (["rpl"] if values.ndim <= 3 and values.dtype != bool and 1 not in values.shape else []) + ["npy"]
         if values.ndim == 1 and image["axes"][-1]["role"] == "energy":
             endings.append("msa")
         for ending in endings:
