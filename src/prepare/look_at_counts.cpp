@@ -34,10 +34,14 @@ struct Sample {
   const float* spectrum(std::size_t p) const { return values.data() + p * channels; }
 };
 
+/// Whether pixels are packed together in more than a run.
+bool packs(const Image& image) { return image.grain().columns > 2 * kRun; }
+
+/// A stretch unpacks beside others what read_tile unpacks under HDF5's lock. Elsewhere it would ask for each channel's pages.
 void read_run(const Image& image, PixelRange run, std::span<float> tile) {
   const ChannelRange all{0, image.channels()};
   const std::uint64_t columns = image.columns(), row = run.first / columns;
-  if ((run.last - 1) / columns != row) return image.read_tile(run, all, tile);
+  if (!packs(image) || (run.last - 1) / columns != row) return image.read_tile(run, all, tile);
   const std::uint64_t column = run.first % columns;
   const auto stretch = image.stretch({row, row + 1, column, column + run.size()}, {&all, 1});
   for (std::size_t part = 0; part < stretch->parts(); ++part) stretch->unpack(part);
@@ -58,7 +62,7 @@ void turn(const std::vector<float>& tile, std::size_t pixels, std::size_t channe
 Sample take_sample(const Image& image, const RunContext& context) {
   const std::uint64_t total = image.pixels();
   const bool far = image.channels_first() && total >= kLarge;
-  const std::uint64_t run = far ? kLongRun : image.grain().columns > 2 * kRun ? kPackedRun : kRun;
+  const std::uint64_t run = far ? kLongRun : packs(image) ? kPackedRun : kRun;
   const std::uint64_t runs = std::clamp<std::uint64_t>((total + run - 1) / run, 1, kPixels / run), apart = total / runs;
   Sample out;
   out.channels = image.channels();
