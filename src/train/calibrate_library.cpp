@@ -59,8 +59,11 @@ struct Fitted {
   std::vector<double> energy_ev;
   std::unique_ptr<EdgeModel> model;
   Eigen::Index first = 0; ///< of its parameters
+  Matrix seen(const EdgeCalibration& how, const std::vector<Matrix>& broadened, double thickness, double power) const {
+    return model->curves(how, broadened, thickness, power).bottomRows(measured.size());
+  }
   Matrix seen(const EdgeCalibration& how, double thickness, double power) const {
-    return model->curves(how, thickness, power).bottomRows(measured.size());
+    return seen(how, model->lifetimes(how), thickness, power);
   }
 };
 
@@ -206,6 +209,8 @@ class Misfit {
   int df(const Vector& x, Matrix& jacobian) const {
     context_.check_interrupt();
     const std::vector<Matrix> base = curves(x);
+    std::vector<std::vector<Matrix>> broadened;
+    for (const Fitted& edge : edges_) broadened.push_back(edge.model->lifetimes(parameters_.of(edge, x)));
     Vector centre(values());
     residual(base, x, centre);
     in_arena(context_, [&] {
@@ -217,7 +222,9 @@ class Misfit {
         for (std::size_t e = 0; e < edges_.size(); ++e) {
           const Eigen::Index k = j - edges_[e].first;
           const bool own = k >= 0 && k < (edges_[e].model->has_l2() ? 9 : 6) && k != 5;
-          if (own || j >= parameters_.size() - 2) these[e] = curve(edges_[e], moved);
+          const bool lifetime = own && (k == 2 || k == 3 || k == 8);
+          if (lifetime) these[e] = curve(edges_[e], moved);
+          else if (own || j >= parameters_.size() - 2) these[e] = curve(edges_[e], broadened[e], moved);
         }
         Vector at(values());
         residual(these, moved, at);
@@ -230,7 +237,10 @@ class Misfit {
 
  private:
   Matrix curve(const Fitted& edge, const Vector& x) const {
-    return edge.seen(parameters_.of(edge, x), parameters_.thickness(x), parameters_.power(x));
+    return curve(edge, edge.model->lifetimes(parameters_.of(edge, x)), x);
+  }
+  Matrix curve(const Fitted& edge, const std::vector<Matrix>& broadened, const Vector& x) const {
+    return edge.seen(parameters_.of(edge, x), broadened, parameters_.thickness(x), parameters_.power(x));
   }
   void residual(const std::vector<Matrix>& curves, const Vector& x, Vector& out) const {
     const Vector weights = mixture(curves, x);
@@ -255,10 +265,11 @@ void rough_start(std::vector<Fitted>& edges, double gauss) {
   for (Fitted& edge : edges) {
     EdgeCalibration how = edge.start;
     how.gauss_fwhm_ev = gauss;
+    const std::vector<Matrix> broadened = edge.model->lifetimes(how);
     double best = -2, amount = 1;
     for (double shift = -3; shift <= 3.01; shift += 0.5) {
       how.shift_ev = shift;
-      const Vector mean = edge.seen(how, 0.3, 3.0).rowwise().mean();
+      const Vector mean = edge.seen(how, broadened, 0.3, 3.0).rowwise().mean();
       const double r = mean.dot(edge.measured) / mean.norm();
       if (!(r > best)) continue;
       best = r;

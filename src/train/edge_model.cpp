@@ -77,14 +77,24 @@ EdgeModel::EdgeModel(const Library& library, const Families& families, const std
   }
 }
 
-Eigen::MatrixXd EdgeModel::curves(const EdgeCalibration& how, double thickness, double continuum_power) const {
+std::vector<Eigen::MatrixXd> EdgeModel::lifetimes(const EdgeCalibration& how) const {
+  std::vector<Eigen::MatrixXd> out;
+  for (std::size_t i = 0; i < subshells_.size(); ++i) {
+    const Subshell& subshell = library_.subshells[subshells_[i]];
+    const Lifetime lifetime{how.lorentz_ev + (is_l2(subshell.name) ? how.l2_lorentz_ev : 0.0), how.lorentz_growth};
+    out.push_back(lorentz_matrix(grids_[i], subshell.onset_ev, lifetime) * values_[i]);
+  }
+  return out;
+}
+
+Eigen::MatrixXd EdgeModel::curves(const EdgeCalibration& how, const std::vector<Eigen::MatrixXd>& broadened, double thickness,
+                                  double continuum_power) const {
   Eigen::MatrixXd sum;
   for (std::size_t i = 0; i < subshells_.size(); ++i) {
     const Subshell& subshell = library_.subshells[subshells_[i]];
     const WideGrid& grid = grids_[i];
     const bool l2 = is_l2(subshell.name);
-    const Lifetime lifetime{how.lorentz_ev + (l2 ? how.l2_lorentz_ev : 0.0), how.lorentz_growth};
-    Eigen::MatrixXd edge = lorentz_matrix(grid, subshell.onset_ev, lifetime) * values_[i];
+    Eigen::MatrixXd edge = broadened[i];
     edge += how.continuum * rising_continuum(grid, subshell.onset_ev) * jumps_[i];
     for (Eigen::Index k = 0; k < grid.points; ++k) {
       if (grid.energy(k) > subshell.onset_ev) edge.row(k) *= std::pow(grid.energy(k) / subshell.onset_ev, -continuum_power);

@@ -23,8 +23,11 @@ class EdgeModel {
   EdgeModel(const Library& library, const Families& families, const std::string& element, std::vector<double> channels_ev);
 
   bool has_l2() const { return !second_.empty(); }
-  /// [channel][family]: loss intensity, up to a factor that all edges share.
-  Eigen::MatrixXd curves(const EdgeCalibration& calibration, double thickness, double continuum_power) const;
+  /// [subshell][energy][family]: with the calibration's lifetimes, and nothing else of it. The dear part of curves.
+  std::vector<Eigen::MatrixXd> lifetimes(const EdgeCalibration& calibration) const;
+  /// [channel][family]: loss intensity, up to a factor that all edges share; `broadened` is what lifetimes gives.
+  Eigen::MatrixXd curves(const EdgeCalibration& calibration, const std::vector<Eigen::MatrixXd>& broadened, double thickness,
+                         double continuum_power) const;
 
  private:
   std::vector<double> channels_;
