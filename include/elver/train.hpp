@@ -107,8 +107,9 @@ struct TrainedModel {
 /// what they need. One in `hold_out` structures (with their symmetry copies, so that no copy is on both sides) is kept
 /// out of everything and gives the final figures. The others are dealt to folds: of trees, a linear base and trees on the
 /// base, each found by the search over the folds, the one with the least loss on unseen structures is kept for each task
-/// and trained on all of them (then, with FinalFit::everything, on all structures); intervals and probabilities are calibrated on what the folds' models said about unseen
-/// structures. Every spectrum goes through a random instrument and noise, then through the background and features of a
+/// (trees alone only where their loss is less by more than its standard error) and trained on all of them (then, with
+/// FinalFit::everything, on all structures); intervals and probabilities are calibrated on what the folds' models said
+/// about unseen structures. Every spectrum goes through a random instrument and noise, then through the background and features of a
 /// Plan, as a pixel does. Views: clean is one aligned instrument of 0.8 eV without noise, "no noise" random ones without,
 /// numbers are counts per channel before O K with random instruments, foreign are instruments not trained on.
 /// The same library, options and XGBoost give the same model, whatever the number of threads.

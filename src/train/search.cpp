@@ -65,11 +65,13 @@ std::vector<float> thinned(const Rows& rows) {
 
 }  // namespace
 
-double loss_of(const TaskSpec& task, std::span<const float> margins, const Rows& rows, std::size_t task_index) {
+std::vector<double> losses_of(const TaskSpec& task, std::span<const float> margins, const Rows& rows,
+                              std::size_t task_index) {
   const std::size_t outputs = outputs_of(task);
-  double sum = 0, total = 0;
+  std::vector<double> out;
+  out.reserve(rows.count);
   for (std::size_t i = 0; i < rows.count; ++i) {
-    const auto weight = static_cast<double>(rows.weights[i]), label = static_cast<double>(rows.labels[task_index][i]);
+    const auto label = static_cast<double>(rows.labels[task_index][i]);
     const auto margin = [&](std::size_t k) { return static_cast<double>(margins[i * outputs + k]); };
     double loss = 0;
     if (outputs > 1) {
@@ -82,11 +84,21 @@ double loss_of(const TaskSpec& task, std::span<const float> margins, const Rows&
     } else {
       loss = (margin(0) - label) * (margin(0) - label);
     }
-    sum += weight * loss;
+    out.push_back(loss);
+  }
+  return out;
+}
+
+double loss_of(const TaskSpec& task, std::span<const float> margins, const Rows& rows, std::size_t task_index) {
+  const std::vector<double> losses = losses_of(task, margins, rows, task_index);
+  double sum = 0, total = 0;
+  for (std::size_t i = 0; i < rows.count; ++i) {
+    const auto weight = static_cast<double>(rows.weights[i]);
+    sum += weight * losses[i];
     total += weight;
   }
   const double mean = sum / total;
-  return outputs == 1 && !task.binary ? std::sqrt(mean) : mean;
+  return outputs_of(task) == 1 && !task.binary ? std::sqrt(mean) : mean;
 }
 
 std::vector<Parameter> search_space(std::size_t rounds) {

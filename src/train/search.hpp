@@ -37,7 +37,10 @@ struct Outcome {
   bool pruned = false;  ///< it was given up after them, and `loss` and `rounds` are theirs
 };
 
-/// RMSE or log loss, weighted, of margins [row][output].
+/// Squared error or log loss of each row's margins, [row][output].
+std::vector<double> losses_of(const TaskSpec& task, std::span<const float> margins, const Rows& rows,
+                              std::size_t task_index);
+/// RMSE or log loss, weighted, of all of them.
 double loss_of(const TaskSpec& task, std::span<const float> margins, const Rows& rows, std::size_t task_index);
 
 /// A task ready to be searched: each fold's quantised matrices and linear base are made once and kept between trials.

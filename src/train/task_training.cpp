@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <numeric>
 #include <set>
 
@@ -140,6 +141,31 @@ std::vector<Unseen> unseen_of(const GroupData& data, const TaskSearch& search, c
   return out;
 }
 
+/// Whether losses lie below others of the same rows by more than the standard error of their mean difference; a
+/// structure is one draw.
+bool clearly_less(const std::vector<double>& losses, const std::vector<double>& others, const Rows& rows) {
+  struct Sum {
+    double difference = 0, weight = 0;
+  };
+  std::map<std::size_t, Sum> sums;
+  Sum all;
+  for (std::size_t i = 0; i < rows.count; ++i) {
+    const auto weight = static_cast<double>(rows.weights[i]);
+    for (Sum* sum : {&sums[rows.structures[i]], &all}) {
+      sum->difference += weight * (losses[i] - others[i]);
+      sum->weight += weight;
+    }
+  }
+  const double mean = all.difference / all.weight;
+  double squares = 0;
+  for (const auto& [structure, sum] : sums) {
+    const double off = sum.difference - mean * sum.weight;
+    squares += off * off;
+  }
+  const auto n = static_cast<double>(sums.size());
+  return mean < -std::sqrt(squares * n / (n - 1)) / all.weight;
+}
+
 /// The task as `how` has it, without trust.
 Task trained_on(const Rows& rows, const LinearFit& fit, const TaskSpec& spec, std::size_t t, const Candidate& how,
                 double penalty, const TrainOptions& options, const RunContext& context) {
@@ -170,6 +196,7 @@ TaskResult train_task(const GroupData& data, std::size_t t, const TrainOptions& 
   TaskScore& score = out.score;
   std::size_t kept = 0;
   std::vector<Unseen> calibration;
+  std::vector<double> losses;
   for (std::size_t c = 0; c < candidates.size(); ++c) {
     std::vector<Unseen> unseen = unseen_of(data, search, candidates[c]);
     const Booster plain = fit_booster(task, data.folds[0].unseen, t, {}, candidates[c].settings, 0, 0, context);
@@ -178,8 +205,13 @@ TaskResult train_task(const GroupData& data, std::size_t t, const TrainOptions& 
     for (std::size_t v = 1; v < unseen.size(); ++v)
       contender.figures.push_back(figure(task, plain, unseen[v].margins, unseen[v].rows, t, options.seed));
     score.contenders.push_back(contender);
-    if (c > 0 && !(contender.loss < score.contenders[kept].loss)) continue;
+    std::vector<double> these = losses_of(task, unseen[0].margins, unseen[0].rows, t);
+    // Trees without a base fail first where an instrument is unlike all in the training: they have to be clearly better.
+    const bool bare = c > 0 && candidates[kept].settings.at("base") < 0.5;
+    const bool better = bare ? !clearly_less(losses, these, unseen[0].rows) : contender.loss < score.contenders[kept].loss;
+    if (c > 0 && !better) continue;
     kept = c;
+    losses = std::move(these);
     calibration = std::move(unseen);
   }
   const Candidate& winner = candidates[kept];
