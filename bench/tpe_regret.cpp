@@ -42,7 +42,7 @@ int main(int argc, char** argv) {
   const int evaluations = std::atoi(argv[2]), seeds = std::atoi(argv[3]);
   std::vector<elver::train::Parameter> space;
   if (two) space = {{"x", -5, 10, 0, false, {}}, {"y", 0, 15, 0, false, {}}};
-  for (int i = 0; !two && i < 6; ++i) space.push_back({"x" + std::to_string(i), 0, 1, 0, false, {}});
+  for (int i = 0; !two && i < 6; ++i) space.push_back({std::string(1, "uvwxyz"[i]), 0, 1, 0, false, {}});
   for (int seed = 0; seed < seeds; ++seed) {
     elver::train::Tpe tpe(space, static_cast<std::uint64_t>(seed));
     double best = std::numeric_limits<double>::infinity();
