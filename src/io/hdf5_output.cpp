@@ -8,13 +8,13 @@
 #include "io/chunk_pack.hpp"
 #include "io/hdf5_image.hpp"
 #include "io/hspy_header.hpp"
+#include "io/writer.hpp"
 #include "types/arena.hpp"
 
 namespace elver {
 namespace {
 
 constexpr std::uint64_t kChunkBytes = 1'000'000;   // as HyperSpy: fits HDF5's chunk cache
-constexpr std::uint64_t kBlockBytes = 16'000'000;  // what is held while an image streams through
 
 /// How a data set is cut: chunks (1, .., 1, k, all, .., all), so that each is a run of whole spectra in C order.
 struct Cut {
@@ -29,11 +29,9 @@ struct Cut {
 
 Cut make_cut(const SignalHeader& header) {
   Cut cut;
-  cut.pixel_bytes = bytes_of(header.type);
-  for (const Axis& axis : header.axes) {
-    cut.dims.push_back(axis.size);
-    (axis.role == AxisRole::energy ? cut.pixel_bytes : cut.pixels) *= axis.size;
-  }
+  cut.pixels = pixels_of(header);
+  cut.pixel_bytes = pixel_bytes_of(header);
+  for (const Axis& axis : header.axes) cut.dims.push_back(axis.size);
   cut.chunk = cut.dims;
   if (cut.pixel_bytes > kBlockBytes) cut.chunk.back() = kBlockBytes / bytes_of(header.type);
   const std::size_t navigation = cut.dims.size() - (header.axes.back().role == AxisRole::energy ? 1 : 0);
@@ -155,7 +153,6 @@ void Hdf5Output::write_array(const std::string& group, const std::string& name, 
   run([&](hid_t file) { dataset = create_array(file, group + "/" + name, header, cut); });
   const std::uint64_t bytes = cut.pixels * cut.pixel_bytes;
   if (bytes <= kBlockBytes && cut.split == 0 && cut.whole_chunks()) {
-    context.check_interrupt();
     const std::byte* const values = block({0, cut.pixels});
     waiting_.push_back({std::move(dataset), cut, {values, values + bytes}, bytes_of(header.type)});
     waiting_bytes_ += bytes;

@@ -16,9 +16,7 @@ class Msa : public SignalWriter {
  private:
   void put(const SignalHeader& header, const Block& block, const RunContext& context) override {
     only_.add();
-    std::uint64_t pixels = 1;
-    for (const Axis& axis : header.axes) pixels *= axis.role == AxisRole::energy ? 1 : axis.size;
-    if (pixels != 1 || header.axes.back().role != AxisRole::energy) {
+    if (pixels_of(header) != 1 || header.axes.back().role != AxisRole::energy) {
       only_.refuse("its format holds one spectrum, and this is an image", "Write .hspy, .rpl or .npy");
     }
     context.check_interrupt();

@@ -14,7 +14,6 @@ namespace {
 constexpr std::array kWriters{&hspy_writer, &nexus_writer, &ripple_writer, &npy_writer, &msa_writer, &tiff_writer};
 
 constexpr std::uint64_t kKept = 1 << 30;  // of what reading keeps: a row of chunks fits, a large mapped file does not
-constexpr std::uint64_t kBlockBytes = 16'000'000;  // what is held while an image streams through
 
 const Writer& writer_for(const std::filesystem::path& path) {
   std::string names;
@@ -53,6 +52,17 @@ void check_writable(const SignalHeader& header) {
   }
 }
 
+std::uint64_t pixels_of(const SignalHeader& header) {
+  std::uint64_t pixels = 1;
+  for (const Axis& axis : header.axes) pixels *= axis.role == AxisRole::energy ? 1 : axis.size;
+  return pixels;
+}
+
+std::uint64_t pixel_bytes_of(const SignalHeader& header) {
+  std::uint64_t bytes = bytes_of(header.type);
+  for (const Axis& axis : header.axes) bytes *= axis.role == AxisRole::energy ? axis.size : 1;
+  return bytes;
+}
 
 std::string shortest(double value) { return digits_of(value); }
 std::string shortest(float value) { return digits_of(value); }
@@ -73,8 +83,7 @@ void OnlyOne::refuse(const std::string& why, const std::string& todo) const {
 
 void stream(const SignalHeader& header, const std::function<const std::byte*(PixelRange)>& block,
             const std::function<void(std::uint64_t, std::span<const std::byte>)>& put, const RunContext& context) {
-  std::uint64_t pixels = 1, pixel_bytes = bytes_of(header.type);
-  for (const Axis& axis : header.axes) (axis.role == AxisRole::energy ? pixel_bytes : pixels) *= axis.size;
+  const std::uint64_t pixels = pixels_of(header), pixel_bytes = pixel_bytes_of(header);
   const std::uint64_t step = std::max<std::uint64_t>(1, kBlockBytes / pixel_bytes);
   for (std::uint64_t first = 0; first < pixels; first += step) {
     context.check_interrupt();
@@ -86,18 +95,14 @@ void stream(const SignalHeader& header, const std::function<const std::byte*(Pix
 
 void SignalWriter::add(const SignalHeader& header, std::span<const std::byte> values, const RunContext& context) {
   check_writable(header);
-  std::uint64_t bytes = bytes_of(header.type), pixels = 1;
-  for (const Axis& axis : header.axes) {
-    bytes *= axis.size;
-    pixels *= axis.role == AxisRole::energy ? 1 : axis.size;
-  }
+  const std::uint64_t pixel_bytes = pixel_bytes_of(header), bytes = pixels_of(header) * pixel_bytes;
   if (bytes != values.size()) {
     throw Error(ErrorKind::output, "cannot write signal \"" + header.title + "\"",
                 text("%zu bytes for axes that make %llu", values.size(), static_cast<unsigned long long>(bytes)));
   }
   RunContext quiet = context;
   quiet.progress = nullptr;
-  put(header, [&](PixelRange range) { return values.data() + range.first * (bytes / pixels); }, quiet);
+  put(header, [&](PixelRange range) { return values.data() + range.first * pixel_bytes; }, quiet);
 }
 
 void SignalWriter::add(const SignalHeader& header, const Image& image, const RunContext& context) {

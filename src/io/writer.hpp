@@ -35,6 +35,12 @@ const Writer* writer_named(std::string_view name);
 void stream(const SignalHeader& header, const std::function<const std::byte*(PixelRange)>& block,
             const std::function<void(std::uint64_t, std::span<const std::byte>)>& put, const RunContext& context);
 
+/// What is held while an image streams through.
+constexpr std::uint64_t kBlockBytes = 16'000'000;
+
+std::uint64_t pixels_of(const SignalHeader& header);
+std::uint64_t pixel_bytes_of(const SignalHeader& header);
+
 /// Throws Error{mismatch} for complex and RGB values, empty axes, and an energy axis that is not the last.
 void check_writable(const SignalHeader& header);
 
