@@ -115,10 +115,11 @@ class Parameters {
   explicit Parameters(std::vector<Fitted>& edges) {
     for (Fitted& edge : edges) {
       edge.first = size_;
-      size_ += edge.model->has_l2() ? 9 : 6;
+      size_ += count(edge);
     }
     size_ += 2;
   }
+  static Eigen::Index count(const Fitted& edge) { return edge.model->has_l2() ? 9 : 6; }
   Eigen::Index size() const { return size_; }
   EdgeCalibration of(const Fitted& edge, const Vector& x) const {
     EdgeCalibration out = edge.start;
@@ -184,11 +185,7 @@ class Misfit {
   int inputs() const { return static_cast<int>(parameters_.size()); }
   int values() const { return static_cast<int>(rows_ + parameters_.size()); }
 
-  std::vector<Matrix> curves(const Vector& x) const {
-    std::vector<Matrix> out;
-    for (const Fitted& edge : edges_) out.push_back(curve(edge, x));
-    return out;
-  }
+  std::vector<Matrix> curves(const Vector& x) const { return curves(lifetimes(x), x); }
   /// The mixture of the families that these curves describe the reference best with; not normalised.
   Vector mixture(const std::vector<Matrix>& curves, const Vector& x) const {
     const Eigen::Index families = curves[0].cols();
@@ -208,9 +205,8 @@ class Misfit {
   }
   int df(const Vector& x, Matrix& jacobian) const {
     context_.check_interrupt();
-    const std::vector<Matrix> base = curves(x);
-    std::vector<std::vector<Matrix>> broadened;
-    for (const Fitted& edge : edges_) broadened.push_back(edge.model->lifetimes(parameters_.of(edge, x)));
+    const std::vector<std::vector<Matrix>> broadened = lifetimes(x);
+    const std::vector<Matrix> base = curves(broadened, x);
     Vector centre(values());
     residual(base, x, centre);
     in_arena(context_, [&] {
@@ -221,7 +217,7 @@ class Misfit {
         std::vector<Matrix> these = base;
         for (std::size_t e = 0; e < edges_.size(); ++e) {
           const Eigen::Index k = j - edges_[e].first;
-          const bool own = k >= 0 && k < (edges_[e].model->has_l2() ? 9 : 6) && k != 5;
+          const bool own = k >= 0 && k < Parameters::count(edges_[e]) && k != 5;
           const bool lifetime = own && (k == 2 || k == 3 || k == 8);
           if (lifetime) these[e] = curve(edges_[e], moved);
           else if (own || j >= parameters_.size() - 2) these[e] = curve(edges_[e], broadened[e], moved);
@@ -236,6 +232,16 @@ class Misfit {
   }
 
  private:
+  std::vector<std::vector<Matrix>> lifetimes(const Vector& x) const {
+    std::vector<std::vector<Matrix>> out;
+    for (const Fitted& edge : edges_) out.push_back(edge.model->lifetimes(parameters_.of(edge, x)));
+    return out;
+  }
+  std::vector<Matrix> curves(const std::vector<std::vector<Matrix>>& broadened, const Vector& x) const {
+    std::vector<Matrix> out;
+    for (std::size_t e = 0; e < edges_.size(); ++e) out.push_back(curve(edges_[e], broadened[e], x));
+    return out;
+  }
   Matrix curve(const Fitted& edge, const Vector& x) const {
     return curve(edge, edge.model->lifetimes(parameters_.of(edge, x)), x);
   }
