@@ -60,16 +60,6 @@ TEST(ForestEngine, MarginsOfEveryKindOfTreeAreTheSameBits) {
   expect_same_margins(random_booster({.categorical = true}), "categorical");
 }
 
-LinearBase random_base(const Model& model, std::size_t outputs, std::uint32_t seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  LinearBase base;
-  for (const Edge& edge : model.edges) base.parts.push_back(edge.grid.count);
-  for (std::size_t k = 0; k < outputs; ++k) base.intercept.push_back(normal(random));
-  for (std::size_t i = 0; i < outputs * model.feature_count(); ++i) base.weights.push_back(normal(random));
-  return base;
-}
-
 // Linear bases, noise terms, intervals and the domain do not care who walks the trees; failed and masked pixels
 // neither.
 TEST(ForestEngine, MapsAreTheSameBits) {

@@ -1,7 +1,6 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <random>
 
 #include "contract.hpp"
 #include "counts_image.hpp"
@@ -149,16 +148,6 @@ TEST_F(CudaContract, FitsAndFeatures) {
     }
   });
   held("fits and features", device_name(), "130 pixels, 3 edges", pixels * (3 * 8 + edges.feature_count));
-}
-
-LinearBase random_base(const Model& model, std::size_t outputs, std::uint32_t seed) {
-  std::mt19937 random(seed);
-  std::normal_distribution<float> normal;
-  LinearBase base;
-  for (const Edge& edge : model.edges) base.parts.push_back(edge.grid.count);
-  for (std::size_t k = 0; k < outputs; ++k) base.intercept.push_back(normal(random));
-  for (std::size_t i = 0; i < outputs * model.feature_count(); ++i) base.weights.push_back(normal(random));
-  return base;
 }
 
 // Trees on linear bases between trees without one, intervals, and the domain, whose projections have no trees at all.

@@ -33,6 +33,16 @@ inline Model model_of(std::size_t edges, std::size_t points, const std::vector<R
   return model;
 }
 
+inline LinearBase random_base(const Model& model, std::size_t outputs, std::uint32_t seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  LinearBase base;
+  for (const Edge& edge : model.edges) base.parts.push_back(edge.grid.count);
+  for (std::size_t k = 0; k < outputs; ++k) base.intercept.push_back(normal(random));
+  for (std::size_t i = 0; i < outputs * model.feature_count(); ++i) base.weights.push_back(normal(random));
+  return base;
+}
+
 /// Noisy power laws with steps at the edges. Some pixels are vacuum, some have no edge; with `bad`, some hold NaN or
 /// infinity, where the number type has them.
 template <class Number>
