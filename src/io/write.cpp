@@ -52,6 +52,13 @@ void check_writable(const SignalHeader& header) {
   }
 }
 
+NumberKind kind_of(NumberType type) {
+  const std::string_view name = name_of(type);
+  return name.starts_with("float") ? NumberKind::floating
+         : name.starts_with("int") ? NumberKind::signed_integer
+                                   : NumberKind::unsigned_integer;
+}
+
 std::uint64_t pixels_of(const SignalHeader& header) {
   std::uint64_t pixels = 1;
   for (const Axis& axis : header.axes) pixels *= axis.role == AxisRole::energy ? 1 : axis.size;
