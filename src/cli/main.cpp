@@ -58,7 +58,7 @@ void speak_of_memory_faults() {
 void keep_memory() {
 #ifdef __GLIBC__
   constexpr std::size_t kAtFirst = 16 << 20, kLargePage = 2 << 20;
-  ::mallopt(M_MMAP_THRESHOLD, kAtFirst + 1);
+  ::mallopt(M_MMAP_THRESHOLD, 2 * kAtFirst);
   ::mallopt(M_TRIM_THRESHOLD, 4 * kAtFirst);
   void* const first = std::malloc(kAtFirst);
   std::size_t room = kAtFirst;
