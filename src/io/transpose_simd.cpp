@@ -132,20 +132,25 @@ void turn_rows_32(const std::byte* from, std::ptrdiff_t stride, std::size_t n, f
 template <class Number>
 void turn(const std::byte* from, std::size_t rows, std::ptrdiff_t stride, std::size_t n, float* out,
           std::size_t out_step) {
-  std::size_t r = 0;
+  // So few columns at a time that the lines they are written to stay near until the rows have filled them.
+  constexpr std::size_t kColumns = 128;
+  for (std::size_t i0 = 0; i0 < n; i0 += kColumns, from += kColumns * sizeof(Number), out += kColumns * out_step) {
+    const std::size_t columns = std::min(kColumns, n - i0);
+    std::size_t r = 0;
 #if HWY_TARGET != HWY_SCALAR
-  for (; r + 8 <= rows; r += 8) {
-    const std::byte* const first = from + static_cast<std::ptrdiff_t>(r) * stride;
-    if constexpr (sizeof(Number) == 2) {
-      turn_rows_16<Number>(first, stride, n, out + r, out_step);
-    } else {
-      turn_rows_32<Number>(first, stride, n, out + r, out_step);
+    for (; r + 8 <= rows; r += 8) {
+      const std::byte* const first = from + static_cast<std::ptrdiff_t>(r) * stride;
+      if constexpr (sizeof(Number) == 2) {
+        turn_rows_16<Number>(first, stride, columns, out + r, out_step);
+      } else {
+        turn_rows_32<Number>(first, stride, columns, out + r, out_step);
+      }
     }
-  }
 #endif
-  for (; r < rows; ++r) {
-    const std::byte* const row = from + static_cast<std::ptrdiff_t>(r) * stride;
-    for (std::size_t i = 0; i < n; ++i) out[i * out_step + r] = as_float<Number>(row + i * sizeof(Number));
+    for (; r < rows; ++r) {
+      const std::byte* const row = from + static_cast<std::ptrdiff_t>(r) * stride;
+      for (std::size_t i = 0; i < columns; ++i) out[i * out_step + r] = as_float<Number>(row + i * sizeof(Number));
+    }
   }
 }
 
