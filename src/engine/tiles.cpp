@@ -102,8 +102,11 @@ TileCut cut_tiles(const Image& image, std::span<const ChannelRange> channels, co
   // A stretch is in memory as it was fetched and as it was unpacked, and so is the next.
   const std::uint64_t stored = std::max<std::uint64_t>(1, image.channels() * bytes_of(image.info().type));
   const std::uint64_t usual_bytes = memory > 0 ? std::min(kStretchBytes, memory / 8) : kStretchBytes;
-  const std::uint64_t most_bytes = memory > 0 ? std::max<std::uint64_t>(memory / 8, 1) : kMostStretchBytes;
   const std::uint64_t columns = std::max<std::uint64_t>(image.columns(), 1);
+  // The rows of a matrix are one long row here: it is cut as short as many rows would be, so that work begins soon.
+  const std::uint64_t most_bytes = memory > 0          ? std::max<std::uint64_t>(memory / 8, 1)
+                                   : image.rows() == 1 ? kStretchBytes
+                                                       : kMostStretchBytes;
   const Grain grain = image.grain();
   cut.rows = std::max<std::uint64_t>(1, usual_bytes / stored / columns / grain.rows) * grain.rows;
   cut.columns = columns;
