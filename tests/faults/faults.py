@@ -24,7 +24,7 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True  # the source tree stays as it is
 from network_drive import network_drive
-from runs import Runner, Table, digest, hidden, one_sentence, whole
+from runs import MODEL, Runner, Table, digest, hidden, one_sentence, whole
 
 
 def at_random_moments(runner, table, fault, rounds, strike, codes, inputs=None):
