@@ -42,6 +42,7 @@ struct TrainOptions {
                                      ///< a quarter in their figures
   double coverage = 0.9;             ///< asked of intervals and sets
   FinalFit final_fit = FinalFit::training_side;
+  Backend device = Backend::cpu;     ///< that XGBoost trains on; `automatic`: a GPU where there is one and XGBoost has CUDA
   std::vector<std::string> tasks;    ///< the ones to train; empty: all
   std::filesystem::path journal;     ///< finished trials, so that a search goes on where it was stopped; empty: none
   std::function<void(const BetterTrial&)> on_better = nullptr;
@@ -112,8 +113,8 @@ struct TrainedModel {
 /// about unseen structures. Every spectrum goes through a random instrument and noise, then through the background and features of a
 /// Plan, as a pixel does. Views: clean is one aligned instrument of 0.8 eV without noise, "no noise" random ones without,
 /// numbers are counts per channel before O K with random instruments, foreign are instruments not trained on.
-/// The same library, options and XGBoost give the same model, whatever the number of threads.
-/// Throws Error{resources} where XGBoost is missing, Error{input} where the library does not suffice for any task.
+/// The same library, options and XGBoost give the same model on the same kind of device, whatever the number of threads.
+/// Throws Error{resources} where XGBoost is missing, or the GPU or XGBoost's CUDA that is asked for, Error{input} where the library does not suffice for any task.
 TrainedModel train_model(const Library& library, const TrainOptions& options, const RunContext& context);
 
 }  // namespace elver

@@ -20,7 +20,8 @@ constexpr std::size_t kPatience = 25; ///< rounds without gain before a booster 
 
 std::size_t outputs_of(const TaskSpec& task) { return task.classes.empty() ? 1 : task.classes.size(); }
 
-void configure(xgboost::XgbBooster& booster, const TaskSpec& task, const Settings& settings, int bins, std::uint64_t seed) {
+void configure(xgboost::XgbBooster& booster, const TaskSpec& task, const Settings& settings, int bins, std::uint64_t seed,
+               Backend device) {
   const bool several = !task.classes.empty();
   booster.set("objective", several ? "multi:softprob" : task.binary ? "binary:logistic" : "reg:squarederror");
   if (several) booster.set("num_class", std::to_string(task.classes.size()));
@@ -28,6 +29,7 @@ void configure(xgboost::XgbBooster& booster, const TaskSpec& task, const Setting
   booster.set("tree_method", "hist");
   booster.set("max_bin", std::to_string(bins));
   booster.set("nthread", "1");
+  if (device == Backend::cuda) booster.set("device", "cuda");
   booster.set("seed", std::to_string(seed % 0x7fffffffU));
   for (const auto& [name, value] : settings) {
     if (name != "base" && name != "n_estimators") booster.set(name, text("%.9g", value));
@@ -129,7 +131,7 @@ Booster fit_booster(const TaskSpec& task, const Rows& rows, std::size_t task_ind
   const xgboost::DMatrix data = matrix_of(rows, rows.features, task_index, base, kBins, nullptr);
   const xgboost::DMatrix* const cached = &data;
   xgboost::XgbBooster booster(std::span(&cached, 1));
-  configure(booster, task, settings, kBins, seed);
+  configure(booster, task, settings, kBins, seed, context.backend);
   // Without a round XGBoost would not have looked at the objective, so a bare base keeps one round of no gain at all.
   if (rounds == 0) booster.set("learning_rate", "0");
   for (std::size_t r = 0; r < std::max<std::size_t>(1, rounds); ++r) {
@@ -193,7 +195,7 @@ Outcome TaskSearch::evaluate(const Settings& settings, double give_up_above) con
     const xgboost::DMatrix &training = *prepared_[f].training[with], &unseen = *prepared_[f].unseen[with];
     const xgboost::DMatrix* const cached[2] = {&training, &unseen};
     xgboost::XgbBooster booster(cached);
-    configure(booster, task_, settings, kSearchBins, seed_);
+    configure(booster, task_, settings, kSearchBins, seed_, context_.backend);
     const std::pair<const xgboost::DMatrix*, std::string> watched[1] = {{&unseen, "unseen"}};
     Outcome best{std::numeric_limits<double>::infinity(), 0};
     for (std::size_t r = 0; r < most && r < best.rounds + kPatience; ++r) {

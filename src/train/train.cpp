@@ -9,6 +9,7 @@
 #include "elver/error.hpp"
 #include "forest/xgboost_api.hpp"
 #include "library/instrument.hpp"
+#include "train/device.hpp"
 #include "train/evaluate.hpp"
 #include "train/task_training.hpp"
 #include "train/trust.hpp"
@@ -66,7 +67,7 @@ nlohmann::ordered_json json_of(const TaskScore& s) {
 }
 
 std::string facts(const Library& library, const TrainOptions& options, const TrainReport& report,
-                  const std::vector<Side>& sides) {
+                  const std::vector<Side>& sides, Backend device) {
   const InstrumentRange range;
   nlohmann::ordered_json scores = nlohmann::ordered_json::array(), held_out = scores, inside = scores,
                          trained_on = scores, networks = scores;
@@ -107,7 +108,8 @@ std::string facts(const Library& library, const TrainOptions& options, const Tra
         {"samples_a_fold", options.search_samples},
         {"seed", options.seed},
         {"xgboost", text("%d.%d.%d", xgboost::library().version[0], xgboost::library().version[1],
-                         xgboost::library().version[2])}}},
+                         xgboost::library().version[2])},
+        {"device", device == Backend::cuda ? "cuda" : "cpu"}}},
       {"tasks",
        {{"li_content",
          "averages of structures with the weights of their formal states; 70 % mixtures of one composition; with and "
@@ -135,10 +137,11 @@ std::string facts(const Library& library, const TrainOptions& options, const Tra
 }
 
 /// What a journal must agree with for its trials to be taken.
-std::string fingerprint(const Library& library, const TrainOptions& options) {
-  return text("elver search 2 %s %zu seed %llu folds %zu hold-out %zu samples %zu draws %zu rounds %zu",
+std::string fingerprint(const Library& library, const TrainOptions& options, Backend device) {
+  return text("elver search 2 %s %zu seed %llu folds %zu hold-out %zu samples %zu draws %zu rounds %zu%s",
               library.sha256.c_str(), library.structures.size(), static_cast<unsigned long long>(options.seed),
-              options.folds, options.hold_out, options.search_samples, options.draws, options.rounds);
+              options.folds, options.hold_out, options.search_samples, options.draws, options.rounds,
+              device == Backend::cuda ? " on CUDA" : "");
 }
 
 /// Simulates specimens and keeps what a background could be fitted to.
@@ -248,6 +251,8 @@ Domain domain_of(const std::vector<GroupData>& groups, const std::vector<std::si
 TrainedModel train_model(const Library& library, const TrainOptions& options, const RunContext& context) {
   static_cast<void>(xgboost::functions());  // says at once when there is nothing to train with
   if (options.folds < 2) throw Error(ErrorKind::usage, "folds", "there must be two at least");
+  RunContext trainer = context;
+  trainer.backend = options.device == Backend::cpu ? Backend::cpu : training_device(options.device, find_gpus());
   Clock::time_point start = Clock::now();
   TrainedModel out;
   TrainReport& report = out.report;
@@ -268,7 +273,7 @@ TrainedModel train_model(const Library& library, const TrainOptions& options, co
   check_memory(groups.size() * (fits * options.samples + 2 * options.folds * options.search_samples) *
                    out.model.feature_count(),
                context);
-  Journal journal(options.journal, fingerprint(library, options));
+  Journal journal(options.journal, fingerprint(library, options, trainer.backend));
   if (journal.found() > 0)
     report.notes.push_back(text("%zu trials of an earlier search are taken from its journal", journal.found()));
 
@@ -298,7 +303,7 @@ TrainedModel train_model(const Library& library, const TrainOptions& options, co
   for (const GroupData& group : data) {
     for (std::size_t t = 0; t < group.group.tasks.size(); ++t) {
       if (!wanted(group.group.tasks[t], options)) continue;
-      TaskResult result = train_task(group, t, options, journal, context);
+      TaskResult result = train_task(group, t, options, journal, trainer);
       out.model.tasks.push_back(std::move(result.task));
       report.scores.push_back(std::move(result.score));
       report.searches.push_back(std::move(result.effort));
@@ -325,7 +330,7 @@ TrainedModel train_model(const Library& library, const TrainOptions& options, co
       "Li content, local counts and defects of layered Li-Ni-Mn-Co oxides from their O K and L2,3 edges; trained on "
       "simulated spectra";
   out.model.references = make_references(library, pool, out.model);
-  out.model.training_json = facts(library, options, report, sides);
+  out.model.training_json = facts(library, options, report, sides, trainer.backend);
   report.evaluate_seconds = seconds_since(start);
   return out;
 }
