@@ -55,9 +55,9 @@ def drive_gives_the_same(runner, table, fault, files, *words):
 
 def drive_shows_progress(runner, table):
     faults = []
-    with Drive(runner, "--delay-ms", "20") as drive:
+    with Drive(runner, "--delay-ms", "5") as drive:
         ours, theirs = os.openpty()
-        process = subprocess.Popen([runner.elver, *map(str, READS["convert"](runner, drive / "cube.npy", runner.fresh("convert")))], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=theirs)
+        process = subprocess.Popen([runner.elver, *map(str, READS["convert"](runner, drive / "long.npy", runner.fresh("convert")))], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=theirs)
         os.close(theirs)
         seen = b""
         try:

@@ -48,7 +48,7 @@ class Runner:
     def run(self, *words, **more):
         return subprocess.run([self.elver, *map(str, words)], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, **more)
 
-    def made_cube(self):
+    def made_cube(self, cube="cube.npy", mebibytes=24):
         """The phantom, its rows repeated, as .npy: mapped while it is read. And the options that give its axis."""
         small = self.work / "small.npy"
         done = self.run("convert", PHANTOM, small)
@@ -58,21 +58,22 @@ class Runner:
         raw = small.read_bytes()
         start = 10 + int.from_bytes(raw[8:10], "little")
         header, values = raw[10:start].decode(), raw[start:]
-        times = max(1, (24 << 20) // len(values))
+        times = max(1, (mebibytes << 20) // len(values))
         rows = int(header.split("(")[1].split(",")[0])
         header = header.replace(f"({rows},", f"({rows * times},").rstrip()
         header += " " * (63 - (10 + len(header)) % 64) + "\n"
-        cube = self.work / "cube.npy"
+        cube = self.work / cube
         cube.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + values * times)
         return cube, axis
 
     def shared(self):
-        """A folder with the cube, and the phantom, in several formats."""
+        """A folder with the cube, and the phantom, in several formats; long.npy takes long enough to be seen coming."""
         folder = self.work / "shared"
         if not folder.exists():
             folder.mkdir()
             shutil.copyfile(self.cube, folder / "cube.npy")
             shutil.copyfile(PHANTOM, folder / "small.hspy")
+            self.made_cube(folder / "long.npy", 80)
             for name in ("cube.hspy", "cube.rpl"):
                 self.run("convert", self.cube, folder / name, *self.axis)
         return folder
