@@ -33,12 +33,11 @@ __device__ core::EdgeSums fit_edge(const EdgesView& edges, const engine::DeviceE
   const core::PoissonState<float> state =
       core::poisson_state(edges.series + edge.series, static_cast<int>(edge.series_count), u);
   s.r = state.r;
-  s.amplitude = s.window.counts / n * core::exp2(state.r * edge.log2_e0 - state.log2_mean);
-  // Outside the series nothing it says holds.
-  if (!(u >= -1.0f && u <= 1.0f) && s.status == PixelStatus::ok) s.status = PixelStatus::r_out_of_range;
+  s.amplitude = core::amplitude(state, s.window.counts, n, edge.log2_e0);
+  if (!core::in_series(u) && s.status == PixelStatus::ok) s.status = PixelStatus::r_out_of_range;
   s.curve = core::poisson_curve(state, q, s.window.counts, n, 1.0f);
   for (unsigned c = 0; c < edge.fit_count; ++c) {
-    s.chi_square = s.chi_square + core::chi_square_term(s.curve, x[c], kept[c * step]);
+    s.chi_square = s.chi_square + core::chi_square_term(core::straight(s.curve, x[c]), float(kept[c * step]));
   }
   s.chi_square = s.chi_square / (n - 2.0f);
   s.phi = core::variance_of_counts(s.chi_square, s.window.counts, n, edge.phi);
@@ -67,11 +66,11 @@ __global__ void __launch_bounds__(kThreads, 8)
   unsigned point = 0;
   for (unsigned c = 0; c < edge.net_count; ++c) {
     const float y = static_cast<float>(counts[(edge.net_row + c) * stride]);
-    s.window.spoiled = s.window.spoiled + y * 0.0f;
+    s.spoiled = s.spoiled + y * 0.0f;
     const float xc = x[c];
     float net = y;  // no power law at and below 0 eV
     if (xc < 1e30f) {
-      net = c >= edge.signal_first && c < edge.signal_last ? s.signal.add(s.curve, xc, y) : y - s.curve(xc);
+      net = c >= edge.signal_first && c < edge.signal_last ? s.signal.add(s.curve(xc), xc, y) : y - s.curve(xc);
     }
     for (; point < edge.point_count && points[point].at == c; ++point) {
       const float weight = points[point].weight;
@@ -125,7 +124,10 @@ __global__ void __launch_bounds__(256)
   margins[output * stride + place] = total;
 }
 
-/// A pixel's status from its edges'; rows that have a value get their places in `valid`, those of a block together.
+/// A pixel's status from its edges'; rows that have a value get their places in `valid`, those of a block together. By hand,
+/// since Thrust's copy_if hands its count to the host and would make every tile wait, and CUB, which need not, has no host
+/// system to prove it on; both would read the statuses once more. Memory has owners of its own (owners.hpp) because it
+/// comes and goes with a stream and may be refused, which thrust::device_vector's does not.
 __global__ void __launch_bounds__(256)
     select_kernel(const PixelStatus* __restrict__ edge_status, unsigned edge_count, std::size_t stride, std::size_t rows,
                   PixelStatus* __restrict__ status, std::uint32_t* __restrict__ valid, std::uint32_t* valid_count) {

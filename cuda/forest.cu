@@ -80,17 +80,24 @@ struct Rows {
     }
   }
 
-  /// Trees of any shape, read where they lie.
+  /// Trees of any shape, read where they lie: a lane's rows go on together, so that their loads overlap.
   __device__ void walk_others(const core::TreeNode* nodes, const std::uint32_t* roots, std::uint32_t count) {
     for (std::uint32_t t = 0; t < count; ++t) {
+      core::TreeNode node[kRows];
+      node[0] = nodes[roots[t]];
 #pragma unroll
-      for (unsigned r = 0; r < kRows; ++r) {
-        core::TreeNode node = nodes[roots[t]];
-        while (node.word != core::kLeaf) {
-          node = nodes[node.next + (code_at(node.word, r) < core::node_code(node.word) ? 0U : 1U)];
+      for (unsigned r = 1; r < kRows; ++r) node[r] = node[0];
+      for (bool going = node[0].word != core::kLeaf; going;) {
+        going = false;
+#pragma unroll
+        for (unsigned r = 0; r < kRows; ++r) {
+          if (node[r].word == core::kLeaf) continue;
+          node[r] = nodes[node[r].next + (code_at(node[r].word, r) < core::node_code(node[r].word) ? 0U : 1U)];
+          going = going || node[r].word != core::kLeaf;
         }
-        sum[r] += __uint_as_float(node.next);
       }
+#pragma unroll
+      for (unsigned r = 0; r < kRows; ++r) sum[r] += __uint_as_float(node[r].next);
     }
   }
 

@@ -200,9 +200,11 @@ TEST(BenchModel, TrainedTreesAreAsManyAndAsDeepAsAskedFor) {
   const auto path = shared_data("nmc-feff10/library.h5");
   ELVER_NEEDS(path);
   const Library library = load_library(path);
-  const std::vector<std::uint64_t> trees{6, 16};
-  const std::vector<Model> models = bench::trained_models(library, 100, 3, trees, {.threads = 2}, 200);
-  ASSERT_EQ(models.size(), 2u);
+  const std::vector<bench::TrainedTrees> trees{{3, 6}, {3, 16}, {5, 6}};
+  const std::vector<Model> models = bench::trained_models(library, 100, trees, {.threads = 2}, 200);
+  ASSERT_EQ(models.size(), 3u);
+  EXPECT_EQ(bench::trees_of(models[2]), 6u);
+  EXPECT_EQ(models[2].tasks[0].booster.max_depth(), 5u);  // a regression on a hundred spectra and more uses what it may
   EXPECT_EQ(bench::trees_of(models[0]), 6u);
   EXPECT_EQ(bench::trees_of(models[1]), 18u);  // whole rounds
   EXPECT_EQ(models[0].feature_count(), 100u);

@@ -211,14 +211,17 @@ std::unique_ptr<Image> stored_as(const MemoryImage& sample, NumberType type, boo
       StridedLayout{{std::as_bytes(std::span(*values)), values}, 0, {pixel * columns, pixel, channel}, false, false});
 }
 
-TEST(MapsOnEveryTarget, EveryNumberTypeAndOrderAndNumberOfThreads) {
-  MemoryImage image = sample(9, 73);  // 657 pixels: full tiles and one more
-  for (float& value : image.counts()) value = std::floor(value / 4);
-  for (float& value : image.counts()) value = std::min(value, 250.0F);
-  blank(image, 5);
-  blank(image, 400);
-  std::vector<std::uint8_t> mask(657, 0);
-  for (std::size_t p = 100; p < 170; ++p) mask[p] = 1;
+/// Maps of `rows` x `columns` pixels, some of them masked and blank, in every number type and both orders: the plain
+/// path's bits. How many pixels are ok.
+std::uint64_t expect_same_maps(std::size_t rows, std::size_t columns) {
+  const std::size_t pixels = rows * columns;
+  MemoryImage image = sample(rows, columns);
+  for (float& value : image.counts()) value = std::min(std::floor(value / 4), 250.0F);
+  for (const std::size_t p : {5, 400}) {
+    if (p < pixels) blank(image, p);
+  }
+  std::vector<std::uint8_t> mask(pixels, 0);
+  for (std::size_t p = 100; p < std::min<std::size_t>(170, pixels); ++p) mask[p] = 1;
   const Model model = sample_model();
   std::vector<std::unique_ptr<Image>> images;
   for (const bool energy_first : {false, true}) {
@@ -228,28 +231,36 @@ TEST(MapsOnEveryTarget, EveryNumberTypeAndOrderAndNumberOfThreads) {
     images.push_back(stored_as<float>(image, NumberType::f32, energy_first));
     images.push_back(stored_as<double>(image, NumberType::f64, energy_first));
   }
-  std::vector<MapResult> results;
-  std::vector<std::string> targets;
+  struct Run {
+    MapResult result;
+    std::string target, shape;
+  };
+  std::vector<Run> runs;
   for_every_target([&] {
     for (const auto& stored : images) {
       RunContext context;
-      context.threads = static_cast<unsigned>(1 + results.size() % 3);
-      results.push_back(map_image(*stored, model, mask, context));
-      targets.push_back(target_name() + "\t" + std::string(name_of(stored->info().type)) +
-                        (stored->channels_first() ? ", energy-major" : ", pixel-major") + ", 657 pixels");
+      context.threads = static_cast<unsigned>(1 + runs.size() % 3);
+      runs.push_back({map_image(*stored, model, mask, context), target_name(),
+                      std::string(name_of(stored->info().type)) +
+                          (stored->channels_first() ? ", energy-major, " : ", pixel-major, ") + std::to_string(pixels) + " pixels"});
     }
   });
-  const MapResult& plain = results.back();
-  EXPECT_EQ(plain.status_counts[0], 657u - 72u);
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    const MapResult& result = results[i];
-    EXPECT_TRUE(result.status == plain.status);
+  const MapResult& plain = runs.back().result;
+  for (const Run& run : runs) {
+    EXPECT_TRUE(run.result.status == plain.status);
     for (std::size_t m = 0; m < plain.maps.size(); ++m) {
-      EXPECT_TRUE(same_bits(result.maps[m].values, plain.maps[m].values)) << plain.maps[m].name;
+      EXPECT_TRUE(same_bits(run.result.maps[m].values, plain.maps[m].values)) << plain.maps[m].name;
     }
-    const std::size_t tab = targets[i].find('\t');
-    held("maps", targets[i].substr(0, tab), targets[i].substr(tab + 1), plain.maps.size() * plain.status.size());
+    held("maps", run.target, run.shape, plain.maps.size() * pixels);
   }
+  return plain.status_counts[0];
+}
+
+TEST(MapsOnEveryTarget, EveryNumberTypeAndOrderAndNumberOfPixelsAndThreads) {
+  EXPECT_EQ(expect_same_maps(1, 1), 1u);
+  EXPECT_EQ(expect_same_maps(1, 31), 30u);
+  EXPECT_EQ(expect_same_maps(3, 11), 32u);
+  EXPECT_EQ(expect_same_maps(9, 73), 657u - 72u);  // full tiles and one pixel more
 }
 
 }  // namespace

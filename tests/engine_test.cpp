@@ -20,7 +20,8 @@ using namespace elver::engine;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-/// The kind that is chosen now, for the table of contracts. SCALAR is not compiled where EMU128 is, so it says nothing new.
+/// The kind that is chosen now, for the table of contracts. SCALAR is not compiled where EMU128 is, so it says nothing
+/// new.
 std::string target_name() {
   const std::int64_t target = hwy::SupportedTargets();
   return target == HWY_EMU128 ? "plain C++" : target == HWY_SCALAR ? "" : hwy::TargetName(target);
@@ -70,8 +71,8 @@ void expect_same_margins(const std::vector<Booster>& boosters, std::size_t rows,
     }
     held("margins", target_name(),
          std::to_string(rows) + " rows, depth " + std::to_string(boosters[0].max_depth()) + ", " +
-             std::to_string(runner.output_count()) + " outputs, " + std::to_string(boosters[0].tree_count()) + " trees, " +
-             std::to_string(rounds) + " rounds, " + boosters[0].objective(),
+             std::to_string(runner.output_count()) + " outputs, " + std::to_string(boosters[0].tree_count()) +
+             " trees, " + std::to_string(rounds) + " rounds, " + boosters[0].objective(),
          out.size());
   });
 }
@@ -148,7 +149,8 @@ TEST(Rank, CategoriesOnEveryTarget) {
   std::vector<int> odd;
   for (int category = 1; category < 1000; category += 2) odd.push_back(category);
   sets.push_back(odd);
-  std::vector<float> x{-INFINITY, -1.0F, -0.5F, -0.0F, 1e-45F, 16777214.0F, 16777215.0F, 16777216.0F, 2147483648.0F, INFINITY, NAN};
+  std::vector<float> x{-INFINITY,   -1.0F,       -0.5F,         -0.0F,    1e-45F, 16777214.0F,
+                       16777215.0F, 16777216.0F, 2147483648.0F, INFINITY, NAN};
   for (int i = 0; x.size() < 64 * 40; ++i) x.push_back(0.5F * static_cast<float>(i));
   for (const std::vector<int>& set : sets) {
     json tree = stump(0.0F, 1, 2, set.size() % 2 == 0);
@@ -172,9 +174,10 @@ TEST(Rank, CategoriesOnEveryTarget) {
       EXPECT_EQ(wrong, 0u) << set.size() << " categories";
       held("rank codes", target_name(), std::to_string(set.size()) + " categories, NaN possible", x.size());
     });
-    // In the forest a node holds its set where the feature has few categories, and has a row where it has many.
+    // In the forest a set looks at the feature's codes where it has few categories, and at its values where it has
+    // many.
     const ForestRunner runner({&run, 1}, Missing::possible);
-    EXPECT_EQ(runner.packed().set_nodes.size(), set.size() < 100 ? 1u : 0u);
+    EXPECT_EQ(runner.packed().codes.rows.back().of_codes, set.size() < 100);
     for_every_target([&] {
       ForestRunner::Workspace work(runner);
       std::vector<float> got(kForestBlock), expected(kForestBlock), rows(2 * kForestBlock), columns(2 * kForestBlock);
@@ -201,10 +204,45 @@ TEST(Rank, NeighbouringThresholdsAreToldApart) {
 }
 
 TEST(Forest, EveryTargetAndDepthGivesThePlainMargins) {
-  for (std::size_t depth = 1; depth <= 11; ++depth) {  // 11: walked plainly
+  for (std::size_t depth = 1; depth <= 12; ++depth) {  // beyond 8: folded
     SCOPED_TRACE(depth);
     const RandomBooster wanted{.features = 20, .trees = 21, .depth = depth, .seed = static_cast<std::uint32_t>(depth)};
     expect_same_margins({random_booster(wanted)}, 333);
+  }
+}
+
+std::vector<TreeForm> forms_of(const Booster& booster) {
+  const BoosterRounds run{&booster, 0};
+  std::vector<TreeForm> out;
+  for (const TreeGroup& group : pack_forest({&run, 1}, Missing::possible).groups) out.push_back(group.form);
+  return out;
+}
+
+// Deep trees: up to 256 leaves they are folded, beyond that walked. A chain is as lopsided as a tree can be: 255 and
+// 256 levels, on whose upper ones one child has a single leaf.
+TEST(Forest, LargeTreesOfEveryShape) {
+  for (const std::size_t leaves : {65, 129, 256, 257, 1000}) {
+    SCOPED_TRACE(leaves);
+    const Booster booster = random_booster({.features = 20, .trees = 5, .depth = 99, .leaves = leaves, .seed = 3});
+    EXPECT_EQ(forms_of(booster), std::vector(5, leaves <= 256 ? TreeForm::folded : TreeForm::walked));
+    expect_same_margins({booster}, 333);
+  }
+  for (const std::size_t depth : {255, 256}) {
+    SCOPED_TRACE(depth);
+    const Booster chain = random_booster({.features = 3, .trees = 2, .depth = depth, .leaf_chance = 1, .seed = 4});
+    EXPECT_EQ(forms_of(chain).front(), depth == 255 ? TreeForm::folded : TreeForm::walked);
+    expect_same_margins({chain}, 65);
+  }
+}
+
+TEST(Forest, LargeTreesOfEveryKind) {
+  for (const std::size_t leaves : {250, 600}) {
+    SCOPED_TRACE(leaves);
+    const RandomBooster plain{.features = 5, .trees = 4, .depth = 16, .outputs = 3, .leaves = leaves, .seed = 8};
+    RandomBooster vectors = plain, categories = plain, odd = plain, dart = plain;
+    vectors.vector_leaves = categories.categorical = odd.odd_thresholds = dart.dart = true;
+    for (const RandomBooster& wanted : {plain, vectors, categories, odd, dart})
+      expect_same_margins({random_booster(wanted)}, 130);
   }
 }
 
@@ -228,15 +266,17 @@ TEST(Forest, EveryKindOfBooster) {
 TEST(Forest, SeveralBoostersRunTogetherAndStopAtTheirRounds) {
   std::vector<Booster> boosters;
   boosters.push_back(random_booster({.outputs = 4, .seed = 5}));
-  boosters.push_back(random_booster({.depth = 11, .seed = 6}));  // the plain walk among the packed
+  boosters.push_back(random_booster({.depth = 11, .seed = 6}));
+  boosters.push_back(random_booster({.trees = 14, .depth = 11, .leaves = 300, .seed = 6}));
   boosters.push_back(random_booster({.depth = 3, .seed = 7}));
   expect_same_margins(boosters, 130);
   expect_same_margins(boosters, 130, 1);
   expect_same_margins(boosters, 130, 13);
 }
 
-// A linear base takes the place of the booster's base score: the runner's bits are LinearBase's and the trees', on every
-// target, for booster with and without a base side by side, more outputs than one register pass takes, deep trees too.
+// A linear base takes the place of the booster's base score: the runner's bits are LinearBase's and the trees', on
+// every target, for booster with and without a base side by side, more outputs than one register pass takes, deep trees
+// too.
 TEST(LinearBase, IsWhatTheTreesAddToOnEveryTarget) {
   std::vector<Booster> boosters{random_booster({.outputs = 1, .seed = 1}), random_booster({.outputs = 11, .seed = 2}),
                                 random_booster({.depth = 12, .outputs = 2, .seed = 3}), Booster::bare(6, 9),

@@ -10,8 +10,9 @@ struct RandomBooster {
   std::size_t features = 6, trees = 20, depth = 6, outputs = 1;
   std::size_t thresholds = 40;  ///< different ones a feature
   double leaf_chance = 0.25;    ///< that a node above the deepest level is a leaf
-  bool missing_left = true;     ///< some nodes send NaN left
-  bool categorical = false;     ///< feature 0 holds categories
+  std::size_t leaves = 0;    ///< not 0: so many, any leaf above the deepest level being split next, as lossguide does
+  bool missing_left = true;  ///< some nodes send NaN left
+  bool categorical = false;  ///< feature 0 holds categories
   bool vector_leaves = false;
   bool dart = false;
   bool odd_thresholds = false;  ///< infinities, zeros of both signs, denormals, the largest numbers
@@ -66,14 +67,21 @@ class RandomBoosterMaker {
       std::size_t level = 0;
     };
     std::vector<Node> nodes(1);
-    for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const auto split = [&](std::size_t i) {
+      nodes[i].left = static_cast<int>(nodes.size());
+      nodes[i].right = nodes[i].left + 1;
+      for (int child = 0; child < 2; ++child) nodes.push_back({-1, -1, static_cast<int>(i), nodes[i].level + 1});
+    };
+    while (nodes.size() + 1 < 2 * w_.leaves) {
+      const std::size_t i = below(nodes.size());
+      if (nodes[i].left < 0 && nodes[i].level < w_.depth) split(i);
+    }
+    for (std::size_t i = 0; w_.leaves == 0 && i < nodes.size(); ++i) {
       // The first node of every level splits: the tree is as deep as was asked.
       const bool first = i == 0 || nodes[i].level != nodes[i - 1].level;
       if (nodes[i].level == w_.depth || (!first && unit() < static_cast<float>(w_.leaf_chance))) continue;
       if (nodes[i].level > 6 && !first && unit() < 0.7F) continue;
-      nodes[i].left = static_cast<int>(nodes.size());
-      nodes[i].right = nodes[i].left + 1;
-      for (int child = 0; child < 2; ++child) nodes.push_back({-1, -1, static_cast<int>(i), nodes[i].level + 1});
+      split(i);
     }
     const std::size_t n = nodes.size();
     json out;

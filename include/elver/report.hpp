@@ -26,6 +26,10 @@ void draw_map(const Map& map, const std::vector<PixelStatus>& status, const Axis
 void draw_status(const std::vector<PixelStatus>& status, const Axis& row_axis, const Axis& column_axis,
                  const std::filesystem::path& png);
 
+/// Loads the fonts and makes the colours that the first picture would wait for. Needless, but some ten milliseconds that can
+/// be spent beside other work.
+void ready_to_draw() noexcept;
+
 /// A picture of each map, STEM_NAME.png: what stands beside the maps of a file that is no folder. `image` is what they
 /// are of. Does not commit. Throws Error{output}.
 void draw_beside(OutputSet& out, const std::string& stem, const Image& image, const std::vector<PixelMap>& maps);

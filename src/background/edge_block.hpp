@@ -4,7 +4,7 @@
 
 #include "background/poisson_window.hpp"
 #include "elver/background.hpp"
-#include "elver/core/power_law.hpp"
+#include "elver/core/edge_fit.hpp"
 #include "elver/engine.hpp"
 
 namespace elver {
@@ -37,6 +37,10 @@ struct EdgeBlock {
     slope[p] = c.slope_variance;
     centre[p] = c.centre;
   }
+  core::BackgroundCurve<float> curve(std::size_t p) const {
+    return {scale[p], c0[p], c1[p], c2[p], level[p], slope[p], centre[p]};
+  }
+  core::PoissonState<float> state(std::size_t p) const { return {r[p], log2_mean[p], variance[p], skew[p]}; }
 };
 
 /// What the loops over a block need to know of an edge.
@@ -46,6 +50,7 @@ struct EdgeView {
   double log2_e0 = 0;
   const PoissonWindow* poisson = nullptr;  ///< null for another method
   const BackgroundOptions* options = nullptr;
+  core::FitLimits limits;
 };
 
 /// Some pixels of a tile, [first, first + count), count <= kBlock.
@@ -60,11 +65,13 @@ struct Ahead {
   ChannelRange channels;
 };
 
-// The two halves of a fit, compiled for every kind of vector register and chosen when the program runs; all give the
-// same bits. Between them stand the methods that are not poisson_ml.
+// The parts of a fit, compiled for every kind of vector register and chosen when the program runs; all give the same
+// bits. After the first stand the methods that are not poisson_ml.
 
 /// Sums over the fit window, and the Poisson fit where that is the method.
 void begin_fit(const EdgeView& edge, const TileBlock& pixels, EdgeBlock& block);
+/// What counts scatter by, and the curve with its bias taken out. `next`: channels that will be read next.
+void finish_curve(const EdgeView& edge, const TileBlock& pixels, ChannelRange next, EdgeBlock& block);
 /// From a curve to net counts, [channel][kBlock], and the results of each pixel. See EdgeFitter::fit.
 void end_fit(const EdgeView& edge, const TileBlock& pixels, ChannelRange checked, ChannelRange net_channels, float* net,
              EdgeBlock& block, EdgeFit* fits, const Ahead& ahead);

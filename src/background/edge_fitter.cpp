@@ -115,7 +115,7 @@ void EdgeFitter::fit_log_lsq(const TileView& tile, std::size_t first, std::size_
 }
 
 EdgeView EdgeFitter::view() const {
-  return {fit_, signal_, x_.data(), log2_e0_, poisson_ ? &*poisson_ : nullptr, &options_};
+  return {fit_, signal_, x_.data(), log2_e0_, poisson_ ? &*poisson_ : nullptr, &options_, limits()};
 }
 
 void EdgeFitter::fit(const TileView& tile, std::size_t first, std::size_t count, ChannelRange checked,
@@ -126,6 +126,7 @@ void EdgeFitter::fit(const TileView& tile, std::size_t first, std::size_t count,
   begin_fit(edge, pixels, block);
   if (options_.method == BackgroundMethod::log_lsq) fit_log_lsq(tile, first, count, block);
   if (options_.method == BackgroundMethod::two_area) fit_two_area(tile, first, count, block);
+  finish_curve(edge, pixels, net_channels, block);
   end_fit(edge, pixels, checked, net_channels, net, block, fits, ahead);
 }
 

@@ -15,16 +15,17 @@ struct Moments {
 };
 
 Moments moments(std::span<const double> x, double r) {
+  std::vector<double> weight(x.size());
   double s0 = 0, s1 = 0;
-  for (const double xi : x) {
-    const double w = std::exp2(-r * xi);
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double w = weight[i] = std::exp2(-r * x[i]);
     s0 += w;
-    s1 += w * xi;
+    s1 += w * x[i];
   }
   const double mean = s1 / s0;
   double s2 = 0, s3 = 0;
-  for (const double xi : x) {
-    const double w = std::exp2(-r * xi), d = xi - mean;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const double w = weight[i], d = x[i] - mean;
     s2 += w * d * d;
     s3 += w * d * d * d;
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <optional>
 
 #include "bench/machine.hpp"
@@ -116,12 +117,28 @@ BenchReport run_bench(const BenchJob& job, const Model* given, const RunContext&
   if (context.progress != nullptr) context.progress->end();
 
   const std::uint64_t wanted_trees = job.trees > 0 ? job.trees : library ? 1800 : trees_of(*given);
-  /// Models with so many trees, of the job's or another depth and number of features.
-  const auto models = [&](std::size_t features, std::size_t depth, const std::vector<std::uint64_t>& trees) {
-    if (library) return trained_models(*library, features, depth, trees, context);
-    std::vector<Model> all;
-    for (const std::uint64_t count : trees) all.push_back(repeated_model(*given, count));
-    return all;
+  const TrainedTrees main_trees{job.depth, wanted_trees};
+  const std::uint64_t swept_trees = std::min(wanted_trees, kSweptTrees);
+  const auto values_of = [&](const BenchJob::Sweep& sweep) {
+    return sweep.values.empty() ? usual_values(sweep.over, wanted_trees) : sweep.values;
+  };
+  // All that is trained on the same features is trained together: simulating them takes the longest.
+  std::map<std::uint64_t, std::vector<TrainedTrees>> asked_for{{job.features, {main_trees}}};
+  for (const BenchJob::Sweep& sweep : job.sweeps) {
+    for (const std::uint64_t value : values_of(sweep)) {
+      if (sweep.over == "trees") asked_for[job.features].push_back({job.depth, value});
+      if (sweep.over == "depth") asked_for[job.features].push_back({value, swept_trees});
+      if (sweep.over == "features") asked_for[value].push_back({job.depth, swept_trees});
+    }
+  }
+  std::map<std::uint64_t, std::vector<Model>> trained_on;
+  for (const auto& [features, trees] : asked_for) {
+    if (library) trained_on.emplace(features, trained_models(*library, features, trees, context));
+  }
+  const auto model_of = [&](std::uint64_t features, const TrainedTrees& trees) {
+    if (!library) return repeated_model(*given, trees.count);
+    const auto place = std::ranges::find(asked_for.at(features), trees) - asked_for.at(features).begin();
+    return trained_on.at(features)[static_cast<std::size_t>(place)];
   };
   const auto words = [&](const Model& model, std::uint64_t trained) {
     if (library) {
@@ -136,31 +153,23 @@ BenchReport run_bench(const BenchJob& job, const Model* given, const RunContext&
   const auto measured = [&](const Model& model, const BenchJob& asked, std::uint64_t trained = ~std::uint64_t{0}) {
     return bench::measure(asked, model, words(model, trained), machine, devices, context, out.skipped);
   };
-  const auto measured_anew = [&](std::size_t features, std::size_t depth, const BenchJob& asked) {
-    const Model few = models(features, depth, {std::min(wanted_trees, kSweptTrees)}).front();
+  const auto measured_swept = [&](std::uint64_t features, std::uint64_t depth, const BenchJob& asked) {
+    const Model few = model_of(features, {depth, swept_trees});
     return measured(repeated_model(few, wanted_trees), asked, trees_of(few));
   };
-  const Model main = models(job.features, job.depth, {wanted_trees}).front();
+  const Model main = model_of(job.features, main_trees);
   if (!job.keep_model.empty()) save_model(main, job.keep_model);
   out.main = measured(main, job);
   for (const BenchJob::Sweep& asked : job.sweeps) {
-    BenchSweep sweep{asked.over, asked.values.empty() ? usual_values(asked.over, wanted_trees) : asked.values, {}};
-    std::vector<Model> by_trees;
-    if (asked.over == "trees") by_trees = models(job.features, job.depth, sweep.values);
-    for (std::size_t i = 0; i < sweep.values.size(); ++i) {
-      const std::uint64_t value = sweep.values[i];
+    BenchSweep sweep{asked.over, values_of(asked), {}};
+    for (const std::uint64_t value : sweep.values) {
       BenchJob image = job;
       if (asked.over == "size") image.rows = image.columns = value;
       if (asked.over == "channels") image.channels = value;
-      if (asked.over == "trees") {
-        sweep.results.push_back(measured(by_trees[i], image));
-      } else if (asked.over == "features") {
-        sweep.results.push_back(measured_anew(value, job.depth, image));
-      } else if (asked.over == "depth") {
-        sweep.results.push_back(measured_anew(job.features, value, image));
-      } else {
-        sweep.results.push_back(measured(main, image));
-      }
+      sweep.results.push_back(asked.over == "trees"      ? measured(model_of(job.features, {job.depth, value}), image)
+                              : asked.over == "features" ? measured_swept(value, job.depth, image)
+                              : asked.over == "depth"    ? measured_swept(job.features, value, image)
+                                                         : measured(main, image));
     }
     out.sweeps.push_back(std::move(sweep));
   }

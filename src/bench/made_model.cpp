@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <mutex>
+#include <set>
 
 #include "elver/dataset.hpp"
 #include "elver/error.hpp"
@@ -35,10 +37,10 @@ void deal_out(std::size_t features, Model& model) {
   }
 }
 
-/// One task's booster after each of `rounds` (ascending), on one thread: XGBoost's own threads wait for each other more than
+/// One task's booster after each of `rounds`, on one thread: XGBoost's own threads wait for each other more than
 /// they work on so few spectra.
-std::vector<Booster> trained(const train::TaskSpec& task, const train::Rows& rows, std::size_t width, std::size_t t,
-                             std::size_t depth, const std::vector<std::size_t>& rounds, const RunContext& context) {
+std::map<std::size_t, Booster> trained(const train::TaskSpec& task, const train::Rows& rows, std::size_t width, std::size_t t,
+                                       std::uint64_t depth, const std::set<std::size_t>& rounds, const RunContext& context) {
   xgboost::DMatrix data(rows.features, rows.count, width);
   data.set_labels(rows.labels[t]);
   data.set_weights(rows.weights);
@@ -54,34 +56,34 @@ std::vector<Booster> trained(const train::TaskSpec& task, const train::Rows& row
   booster.set("colsample_bytree", "0.2");
   booster.set("nthread", "1");
   booster.set("seed", std::to_string(kSeed));
-  std::vector<Booster> out;
-  for (std::size_t r = 0; r < rounds.back(); ++r) {
+  std::map<std::size_t, Booster> out;
+  for (std::size_t r = 1; r <= *rounds.rbegin(); ++r) {
     context.check_interrupt();
-    booster.update(static_cast<int>(r), data);
-    if (std::ranges::binary_search(rounds, r + 1)) out.push_back(Booster::parse(booster.save("ubj"), task.name));
+    booster.update(static_cast<int>(r - 1), data);
+    if (rounds.contains(r)) out.emplace(r, Booster::parse(booster.save("ubj"), task.name));
   }
   return out;
 }
 
 }  // namespace
 
-std::vector<Model> trained_models(const Library& library, std::size_t features, std::size_t depth,
-                                  std::span<const std::uint64_t> trees, const RunContext& context,
-                                  std::size_t samples) {
+std::vector<Model> trained_models(const Library& library, std::size_t features, std::span<const TrainedTrees> trees,
+                                  const RunContext& context, std::size_t samples) {
   static_cast<void>(xgboost::functions());  // says at once when there is nothing to train with
-  Model skeleton = train::make_skeleton(library, text("bench-f%zu-d%zu", features, depth));
+  Model skeleton = train::make_skeleton(library, "bench");
   deal_out(features, skeleton);
   const train::Pool pool = train::make_pool(library);
   skeleton.references = train::make_references(library, pool, skeleton);
-  std::vector<std::size_t> rounds;
-  for (const std::uint64_t count : trees) rounds.push_back((count + kTreesARound - 1) / kTreesARound);
-  std::vector<Model> out(trees.size(), skeleton);
+  const auto rounds_of = [](const TrainedTrees& asked) { return (asked.count + kTreesARound - 1) / kTreesARound; };
+  std::map<std::uint64_t, std::set<std::size_t>> rounds;  // of each depth
+  for (const TrainedTrees& asked : trees) rounds[asked.depth].insert(rounds_of(asked));
   const std::vector<train::TaskGroup> groups = train::make_tasks(
       library, pool, train::hold_out(library.structures, kSeed), samples, kSeed);
   struct Job {
     const train::TaskSpec* task;
     std::size_t group, index;
-    std::vector<Booster> boosters;
+    std::uint64_t depth;
+    std::map<std::size_t, Booster> boosters;  // by rounds
   };
   std::vector<Job> jobs;
   std::vector<train::Rows> rows(groups.size());
@@ -90,7 +92,7 @@ std::vector<Model> trained_models(const Library& library, std::size_t features, 
     const train::TaskGroup& group = groups[g];
     for (std::size_t t = 0; t < group.tasks.size(); ++t) {
       if (std::erase(missing, group.tasks[t].name) == 0) continue;
-      jobs.push_back({&group.tasks[t], g, t, {}});
+      for (const auto& [depth, unused] : rounds) jobs.push_back({&group.tasks[t], g, t, depth, {}});
       if (rows[g].count > 0) continue;
       rows[g] = train::keep_whole(train::simulate_features(skeleton, library, pool, group.training, {}, kSeed + g, context,
                                                            "simulating " + group.name),
@@ -105,16 +107,21 @@ std::vector<Model> trained_models(const Library& library, std::size_t features, 
   in_arena(context, [&] {
     oneapi::tbb::parallel_for(std::size_t{0}, jobs.size(), [&](std::size_t j) {
       Job& job = jobs[j];
-      job.boosters = trained(*job.task, rows[job.group], skeleton.feature_count(), job.index, depth, rounds, context);
+      job.boosters = trained(*job.task, rows[job.group], skeleton.feature_count(), job.index, job.depth,
+                             rounds.at(job.depth), context);
       const std::lock_guard lock(progress);
       if (context.progress != nullptr) context.progress->advance(1);
     });
   });
   context.check_interrupt();
   if (context.progress != nullptr) context.progress->end();
-  for (const Job& job : jobs) {
-    for (std::size_t i = 0; i < out.size(); ++i) {
-      out[i].tasks.push_back({job.task->name, job.task->unit, job.task->classes, false, job.boosters[i]});
+  std::vector<Model> out;
+  for (const TrainedTrees& asked : trees) {
+    Model& model = out.emplace_back(skeleton);
+    model.name = text("bench-f%zu-d%llu", features, static_cast<unsigned long long>(asked.depth));
+    for (const Job& job : jobs) {
+      if (job.depth != asked.depth) continue;
+      model.tasks.push_back({job.task->name, job.task->unit, job.task->classes, false, job.boosters.at(rounds_of(asked))});
     }
   }
   return out;

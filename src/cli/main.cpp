@@ -1,3 +1,5 @@
+#include <malloc.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <array>
@@ -5,8 +7,10 @@
 #include <csignal>
 #include <cstddef>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <memory>
 #include <new>
 #include <string>
 
@@ -49,6 +53,22 @@ void speak_of_memory_faults() {
   }
 }
 
+/// Memory that is let go of is asked for again soon, tile by tile and picture by picture: fresh pages from the system cost more
+/// than what is done with them. So some tens of megabytes are kept, and the first of them come as large pages.
+void keep_memory() {
+#ifdef __GLIBC__
+  constexpr std::size_t kAtFirst = 16 << 20, kLargePage = 2 << 20;
+  ::mallopt(M_MMAP_THRESHOLD, kAtFirst + 1);
+  ::mallopt(M_TRIM_THRESHOLD, 4 * kAtFirst);
+  void* const first = std::malloc(kAtFirst);
+  std::size_t room = kAtFirst;
+  void* start = first;
+  if (first != nullptr && std::align(kLargePage, kLargePage, start, room) != nullptr)
+    ::madvise(start, room / kLargePage * kLargePage, MADV_HUGEPAGE);
+  std::free(first);
+#endif
+}
+
 /// Done, if what was printed has arrived.
 int finish(int code) {
   errno = 0;
@@ -60,6 +80,7 @@ int finish(int code) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  keep_memory();
   speak_of_memory_faults();
   CLI::App program{"elver: maps of Li, transition metals and defects from EELS spectrum images", "elver"};
   program.require_subcommand(1);

@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <future>
 #include <memory>
 
 #include "cli/commands.hpp"
@@ -49,6 +50,9 @@ void print_summary(const MapResult& result, const Options& options, std::size_t 
 void map(const Options& options) {
   const Stopwatch before;
   const Run run(options.run);
+  const Pictures pictures = pictures_named(options.pictures);
+  std::future<void> fonts;
+  if (pictures != Pictures::none) fonts = std::async(std::launch::async, &ready_to_draw);
   const Model model = load_model(options.model);
   MapJob job;
   job.input = options.input.file;
@@ -58,7 +62,7 @@ void map(const Options& options) {
   job.out = options.out;
   job.record.command_line = command_line();
   job.record.model = options.model;
-  job.record.pictures = pictures_named(options.pictures);
+  job.record.pictures = pictures;
   job.record.formats = map_formats(options.formats);
   job.record.keep_edges = !options.keep.empty();
   job.seconds_before = before.seconds();

@@ -141,8 +141,8 @@ void add_thresholds(CodeTable& table, const RowKey& key, std::span<const float> 
   add_columns(table, row, thresholds);
 }
 
-/// One row for all categories of a feature, and the sets of the nodes that ask for them; false where it would need too
-/// many thresholds. NaN has the last code.
+/// One row for all categories of a feature, and one for each set that nodes ask for; false where the first would need
+/// too many thresholds. NaN has the last code.
 bool add_sets(CodeTable& table, const Uses& uses, std::span<const Use> nodes,
               std::vector<std::vector<NodeCode>>& places) {
   std::vector<float> ends;  // each category has a rank of its own between them
@@ -163,11 +163,17 @@ bool add_sets(CodeTable& table, const Uses& uses, std::span<const Use> nodes,
   std::ranges::sort(ends);
   ends.erase(std::unique(ends.begin(), ends.end()), ends.end());
   if (ends.empty() || ends.size() > CodeTable::kMostThresholds) return false;
-  add_thresholds(table, {nodes.front().row() >> 2}, ends);
+  const RowKey key{nodes.front().row() >> 2};
+  add_thresholds(table, key, ends);
+  const auto source = static_cast<std::uint32_t>(table.rows.size() - 1);
   std::uint64_t made = ~std::uint64_t{0};
   for (const Use& use : nodes) {
     if (use.key != made) {
       made = use.key;
+      CodeRow& row = add_row(table, key);
+      row.of_codes = true;
+      row.first = static_cast<std::uint32_t>(table.sets.size());
+      row.source = source;
       CodeSet& bits = table.sets.emplace_back();
       const auto put = [&bits](std::size_t code) { bits[code / 8] |= static_cast<std::uint8_t>(1U << code % 8); };
       for (const std::int32_t category : uses.sets[static_cast<std::uint32_t>(use.key)]) {
@@ -175,8 +181,7 @@ bool add_sets(CodeTable& table, const Uses& uses, std::span<const Use> nodes,
       }
       if ((use.row() & 1) == 0) put(255);
     }
-    places[use.booster][use.node] = {static_cast<std::uint32_t>(table.rows.size() - 1), 0,
-                                     static_cast<std::uint32_t>(table.sets.size() - 1)};
+    places[use.booster][use.node] = {static_cast<std::uint32_t>(table.rows.size() - 1), 1};
   }
   return true;
 }
@@ -189,7 +194,7 @@ std::size_t BoosterRounds::tree_count() const {
 }
 
 CodeTable make_codes(std::span<const BoosterRounds> boosters, Missing missing,
-                     std::vector<std::vector<NodeCode>>& places, CategoryNodes categories) {
+                     std::vector<std::vector<NodeCode>>& places, CategoryRows categories) {
   CodeTable table;
   table.missing = missing;
   places.assign(boosters.size(), {});
@@ -200,7 +205,7 @@ CodeTable make_codes(std::span<const BoosterRounds> boosters, Missing missing,
   const Uses uses = uses_of(boosters, missing);
   for (auto first = uses.nodes.begin(); first != uses.nodes.end();) {
     const bool in_set = first->categorical();
-    if (in_set && categories == CategoryNodes::sets) {
+    if (in_set && categories == CategoryRows::of_codes) {
       const auto end =
           std::find_if(first, uses.nodes.end(), [&](const Use& use) { return use.row() >> 1 != first->row() >> 1; });
       if (add_sets(table, uses, {first, end}, places)) {
@@ -247,6 +252,10 @@ CodeTable make_codes(std::span<const BoosterRounds> boosters, Missing missing,
 
 std::uint8_t code_of(const CodeTable& table, std::size_t row, float x) {
   const CodeRow& r = table.rows[row];
+  if (r.of_codes) {
+    const std::uint8_t code = code_of(table, r.source, x);
+    return table.sets[r.first][code / 8] >> code % 8 & 1;
+  }
   if (std::isnan(x)) return r.missing;
   if (!r.categorical) {
     return static_cast<std::uint8_t>(core::rank(x, table.thresholds.data() + r.first, r.low, r.scale,

@@ -27,16 +27,19 @@ enum class Missing : std::uint8_t { never, possible };
 /// at least the node's own number, 1 to 254.
 ///
 /// A feature with more than 254 thresholds has several rows, each for a run of them. Nodes that send NaN left and
-/// nodes that send it right have rows of their own. A set of categories has a row that is 1 where its node goes right.
+/// nodes that send it right have rows of their own. A set of categories has a row that is 1 where its node goes right:
+/// found among the feature's values, or among the codes of a row that tells all the feature's categories apart.
 struct CodeRow {
   std::uint32_t feature = 0;
-  std::uint32_t first = 0;    ///< of its thresholds (or categories) in CodeTable
+  std::uint32_t first = 0;    ///< of its thresholds (or categories, or its set) in CodeTable
   std::uint32_t count = 0;    ///< of them, without the NaN behind; at most 254 thresholds
   std::uint32_t columns = 0;  ///< first of its RankColumns in CodeTable
   std::uint32_t steps = 0;    ///< how many columns of thresholds it has, one behind the first
   float low = 0, scale = 0;   ///< of core::rank_bucket
   std::uint8_t missing = 0;   ///< the code of NaN: 0 goes left at every node, 255 right
   bool categorical = false;
+  bool of_codes = false;  ///< 1 where the code in row `source`, which stands before it, is in its set
+  std::uint32_t source = 0;
 };
 
 /// A row's thresholds as vector registers look them up. Ascending they are cut into 16 groups of `steps`, with NaN
@@ -55,7 +58,7 @@ struct alignas(64) RankColumn {
   };
 };
 
-/// A bit for each code: whether it goes right.
+/// A bit for each code: whether it is in the set.
 struct alignas(32) CodeSet : std::array<std::uint8_t, 32> {};
 
 /// What all rows need, as plain arrays that go to a device as they are.
@@ -68,26 +71,23 @@ struct CodeTable {
   std::vector<std::uint8_t> starts;      ///< [row][core::kRankBuckets]
   std::vector<RankColumn> columns;       ///< of each row
   std::vector<std::int32_t> categories;  ///< of each categorical row ascending: those that go right
-  std::vector<CodeSet> sets;             ///< of nodes that hold sets
+  std::vector<CodeSet> sets;             ///< of rows that look at codes
 };
 
-/// Where a node looks: a row, and the least code of that row that goes right; or which set of codes goes right.
+/// Where a node looks: a row, and the least code of that row that goes right.
 struct NodeCode {
-  static constexpr std::uint32_t kNoSet = 0xFFFFFFFF;
   std::uint32_t row = 0;
   std::uint8_t code = 0;
-  std::uint32_t set = kNoSet;  ///< in CodeTable::sets
 };
 
-/// How nodes that split by categories find their answer: each set has a row of its own, or a feature's categories have
-/// one row together, whose codes tell them apart, and a node holds the set. The second is for features of not too many
-/// categories; others have rows.
-enum class CategoryNodes : std::uint8_t { rows, sets };
+/// How the row of a set of categories is made: each from the feature's values, or all from one row of codes, which is
+/// faster where the feature has not too many categories.
+enum class CategoryRows : std::uint8_t { of_values, of_codes };
 
 /// The table of some boosters' nodes, and each node's place in it, [booster][node of Forest::nodes] (leaves are left
 /// out: row 0, code 0). Boosters must be packable.
 CodeTable make_codes(std::span<const BoosterRounds> boosters, Missing missing,
-                     std::vector<std::vector<NodeCode>>& places, CategoryNodes categories = CategoryNodes::rows);
+                     std::vector<std::vector<NodeCode>>& places, CategoryRows categories = CategoryRows::of_values);
 
 /// The code of one value, as every back end must have it. `row` counts from 0.
 std::uint8_t code_of(const CodeTable& table, std::size_t row, float x);

@@ -18,7 +18,11 @@ void rank_rows(const CodeTable& table, std::size_t first_row, std::size_t last_r
 struct alignas(64) TreeScratch {
   alignas(64) std::uint64_t masks[(std::size_t{1} << PackedForest::kMostDepth) * TreeGroup::kTrees];
   alignas(64) std::uint64_t turns[PackedForest::kMostDepth][TreeGroup::kTrees];
+  alignas(64) std::uint8_t slots[PackedForest::kMostFolded][kForestBlock];
 };
+
+/// Leads a block of pixels through a walked tree: the leaf's index that each reaches, to `at`.
+void walk_tree(const WalkedNode* nodes, const std::uint8_t* codes, std::uint32_t* at);
 
 /// Margins of a block of pixels, [output][kForestBlock], from their codes, [row][kForestBlock], 64-byte aligned. Leaves
 /// are added to what `margins` holds, each output's base, in the order of the trees, as XGBoost's CPU predictor does.

@@ -25,61 +25,143 @@ class Packer {
     const auto first_output = static_cast<std::uint32_t>(out_.base.size());
     out_.first_output.push_back(first_output);
     out_.base.insert(out_.base.end(), forest.base.begin(), forest.base.end());
-    for (std::size_t t = 0; t < trees; t += TreeGroup::kTrees) {
+    for (std::size_t t = 0; t < trees;) {
       TreeGroup group;
-      group.trees = static_cast<std::uint32_t>(std::min(TreeGroup::kTrees, trees - t));
-      for (std::size_t i = 0; i < group.trees; ++i) group.depth = std::max(group.depth, forest.trees[t + i].depth);
-      for (std::uint32_t i = 0; i < group.trees; ++i)
-        add_tree(forest, forest.trees[t + i], i, first_output, places, group);
-      std::fill(group.nodes.begin() + group.trees, group.nodes.end(), static_cast<std::uint32_t>(out_.nodes.size()));
-      std::fill(group.set_nodes.begin() + group.trees, group.set_nodes.end(),
-                static_cast<std::uint32_t>(out_.set_nodes.size()));
+      group.form = form_of(forest.trees[t]);
+      const std::size_t most = group.form == TreeForm::perfect ? TreeGroup::kTrees : 1;
+      for (; group.trees < most && t + group.trees < trees; ++group.trees) {
+        const Tree& tree = forest.trees[t + group.trees];
+        if (form_of(tree) != group.form) break;
+        if (group.form == TreeForm::perfect) group.depth = std::max(group.depth, tree.depth);
+      }
+      for (std::uint32_t i = 0; i < group.trees; ++i) {
+        const Tree& tree = forest.trees[t + i];
+        group.output[i] = first_output + (tree.vector_leaf ? 0 : tree.group);
+        group.values[i] = static_cast<std::uint32_t>(tree.vector_leaf ? forest.output_count : 1);
+        const Source source{forest, tree, std::span(places).subspan(tree.first_node, tree.node_count)};
+        if (group.form == TreeForm::perfect) add_perfect(source, i, group);
+        if (group.form == TreeForm::folded) add_folded(source, group);
+        if (group.form == TreeForm::walked) add_walked(source, group);
+      }
+      std::fill(group.nodes.begin() + group.trees, group.nodes.end(), node_count(group.form));
+      t += group.trees;
       out_.groups.push_back(group);
     }
   }
 
  private:
-  void add_tree(const Booster::Forest& forest, const Tree& tree, std::uint32_t place, std::uint32_t first_output,
-                const std::vector<NodeCode>& places, TreeGroup& group) {
+  /// A tree, and where its nodes look.
+  struct Source {
+    const Booster::Forest& forest;
+    const Tree& tree;
+    std::span<const NodeCode> places;
+    const Node& node(std::uint32_t i) const { return forest.nodes[tree.first_node + i]; }
+    bool leaf(std::uint32_t i) const { return is_leaf(node(i), i); }
+    std::uint32_t left(std::uint32_t i) const { return static_cast<std::uint32_t>(node(i).left); }
+    std::uint32_t codes(std::uint32_t i) const { return places[i].row * static_cast<std::uint32_t>(kForestBlock); }
+    float value(std::uint32_t leaf, std::size_t k) const {
+      return tree.vector_leaf ? forest.leaf_vectors[node(leaf).extra + k] : node(leaf).value();
+    }
+  };
+
+  static TreeForm form_of(const Tree& tree) {
+    if (tree.depth <= PackedForest::kMostDepth) return TreeForm::perfect;
+    return tree.node_count / 2 + 1 <= PackedForest::kMostFolded ? TreeForm::folded : TreeForm::walked;
+  }
+
+  std::uint32_t node_count(TreeForm form) const {
+    return static_cast<std::uint32_t>(form == TreeForm::perfect  ? out_.nodes.size()
+                                      : form == TreeForm::folded ? out_.folded.size()
+                                                                 : out_.walked.size());
+  }
+
+  void add_perfect(const Source& source, std::uint32_t place, TreeGroup& group) {
     const std::size_t width = std::size_t{1} << group.depth;
-    const std::size_t values = tree.vector_leaf ? forest.output_count : 1;
-    group.nodes[place] = static_cast<std::uint32_t>(out_.nodes.size());
-    group.set_nodes[place] = static_cast<std::uint32_t>(out_.set_nodes.size());
-    group.leaves[place] = static_cast<std::uint32_t>(out_.leaves.size());
-    group.output[place] = first_output + (tree.vector_leaf ? 0 : tree.group);
-    group.values[place] = static_cast<std::uint32_t>(values);
-    out_.leaves.resize(out_.leaves.size() + values * width);
+    group.nodes[place] = node_count(TreeForm::perfect);
+    const std::span<float> leaves = add_leaves(place, width, group);
 
     // Level by level, as the nodes lie: which slot and level each came to.
-    at_.assign(tree.node_count, {});
-    for (std::uint32_t i = 0; i < tree.node_count; ++i) {
-      const Node& node = forest.nodes[tree.first_node + i];
+    at_.assign(source.tree.node_count, {});
+    for (std::uint32_t i = 0; i < source.tree.node_count; ++i) {
       const auto [slot, level] = at_[i];
-      if (is_leaf(node, i)) {
+      if (source.leaf(i)) {
         const std::size_t below = group.depth - level;  // levels that the leaf is repeated over
         const std::size_t first = ((std::size_t{slot} + 1 - (std::size_t{1} << level)) << below);
-        for (std::size_t k = 0; k < values; ++k) {
-          const float value = tree.vector_leaf ? forest.leaf_vectors[node.extra + k] : node.value();
-          std::fill_n(out_.leaves.begin() + static_cast<std::ptrdiff_t>(group.leaves[place] + k * width + first),
-                      std::size_t{1} << below, value);
-        }
+        for (std::size_t k = 0; k < group.values[place]; ++k)
+          std::fill_n(leaves.begin() + static_cast<std::ptrdiff_t>(k * width + first), std::size_t{1} << below,
+                      source.value(i, k));
         continue;
       }
-      const NodeCode& code = places[tree.first_node + i];
-      const std::uint32_t row = code.row * static_cast<std::uint32_t>(kForestBlock);
-      const auto at = static_cast<std::uint16_t>(slot * TreeGroup::kTrees + place);
-      if (code.set == NodeCode::kNoSet) {
-        out_.nodes.push_back({row, at, code.code});
-      } else {
-        out_.set_nodes.push_back({row, code.set, at});
-      }
-      at_[static_cast<std::size_t>(node.left)] = {2 * slot + 1, level + 1};
-      at_[static_cast<std::size_t>(node.left) + 1] = {2 * slot + 2, level + 1};
+      out_.nodes.push_back(
+          {source.codes(i), static_cast<std::uint16_t>(slot * TreeGroup::kTrees + place), source.places[i].code});
+      at_[source.left(i)] = {2 * slot + 1, level + 1};
+      at_[source.left(i) + 1] = {2 * slot + 2, level + 1};
     }
-    if (group.depth > 8) return;
+    add_planes(place, width, group);
+  }
+
+  /// Parents stand before their children in a booster: backwards for what lies below a node, forwards for which leaves.
+  void add_folded(const Source& source, TreeGroup& group) {
+    const std::uint32_t count = source.tree.node_count;
+    struct Below {
+      std::uint32_t leaves = 1, height = 0, first = 0, slot = 0;
+    };
+    std::vector<Below> below(count);
+    std::vector<std::uint32_t> inner;
+    for (std::uint32_t i = count; i-- > 0;) {
+      if (source.leaf(i)) continue;
+      const Below &left = below[source.left(i)], &right = below[source.left(i) + 1];
+      below[i].leaves = left.leaves + right.leaves;
+      below[i].height = 1 + std::max(left.height, right.height);
+      inner.push_back(i);
+    }
+    std::ranges::stable_sort(inner, {}, [&](std::uint32_t i) { return below[i].height; });
+    group.depth = below[0].leaves <= 64 ? 6 : below[0].leaves <= 128 ? 7 : 8;
+    group.nodes[0] = node_count(TreeForm::folded);
+    for (const std::uint32_t i : inner) {
+      const Below &left = below[source.left(i)], &right = below[source.left(i) + 1];
+      out_.folded.push_back({source.codes(i), source.places[i].code, static_cast<std::uint8_t>(left.leaves),
+                             static_cast<std::uint8_t>(left.slot), static_cast<std::uint8_t>(right.slot)});
+      below[i].slot = node_count(TreeForm::folded) - group.nodes[0];
+      group.twigs += below[i].height == 1 ? 1 : 0;
+    }
+    const std::size_t width = std::size_t{1} << group.depth;
+    const std::span<float> leaves = add_leaves(0, width, group);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      if (source.leaf(i)) {
+        for (std::size_t k = 0; k < group.values[0]; ++k) leaves[k * width + below[i].first] = source.value(i, k);
+        continue;
+      }
+      Below &left = below[source.left(i)], &right = below[source.left(i) + 1];
+      left.first = below[i].first;
+      right.first = left.first + left.leaves;
+    }
+    add_planes(0, width, group);
+  }
+
+  void add_walked(const Source& source, TreeGroup& group) {
+    const std::uint32_t count = source.tree.node_count;
+    group.nodes[0] = node_count(TreeForm::walked);
+    const std::span<float> leaves = add_leaves(0, count, group);
+    for (std::uint32_t i = 0; i < count; ++i) {
+      // Every code is at least 0, so a leaf goes right, to the node behind the one before it.
+      const bool leaf = source.leaf(i);
+      out_.walked.push_back({leaf ? 0 : source.codes(i), source.left(i) << 8 | (leaf ? 0U : source.places[i].code)});
+      for (std::size_t k = 0; leaf && k < group.values[0]; ++k) leaves[k * count + i] = source.value(i, k);
+    }
+  }
+
+  /// Room for the leaf values of a tree of the group, `width` for each value.
+  std::span<float> add_leaves(std::uint32_t place, std::size_t width, TreeGroup& group) {
+    group.leaves[place] = static_cast<std::uint32_t>(out_.leaves.size());
+    out_.leaves.resize(out_.leaves.size() + group.values[place] * width);
+    return std::span(out_.leaves).subspan(group.leaves[place]);
+  }
+
+  void add_planes(std::uint32_t place, std::size_t width, TreeGroup& group) {
     group.planes[place] = static_cast<std::uint32_t>(out_.planes.size());
     const std::size_t plane = std::max<std::size_t>(64, width);
-    for (std::size_t k = 0; k < values; ++k) {
+    for (std::size_t k = 0; k < group.values[place]; ++k) {
       for (std::size_t byte = 0; byte < 4; ++byte) {
         for (std::size_t i = 0; i < plane; ++i) {
           const std::uint32_t bits =
@@ -102,10 +184,8 @@ class Packer {
 std::string why_not_packable(const Booster& booster) {
   const Booster::Forest& forest = booster.forest();
   if (forest.linear) return "it is a linear booster (gblinear), which elver leaves to XGBoost";
-  if (forest.max_depth > PackedForest::kMostDepth) {
-    return text("its trees are %zu levels deep, more than %zu", forest.max_depth, PackedForest::kMostDepth);
-  }
   for (const Tree& tree : forest.trees) {
+    if (tree.node_count >= 1U << 24) return text("a tree has %u nodes", tree.node_count);
     for (std::uint32_t i = 0; i < tree.node_count; ++i) {
       const Node& node = forest.nodes[tree.first_node + i];
       if (!is_leaf(node, i) && (node.feature & Node::kCategorical) == 0 && std::isnan(node.threshold)) {
@@ -127,7 +207,7 @@ bool run_by_xgboost(const Booster& booster) {
 PackedForest pack_forest(std::span<const BoosterRounds> boosters, Missing missing) {
   PackedForest out;
   std::vector<std::vector<NodeCode>> places;
-  out.codes = make_codes(boosters, missing, places, CategoryNodes::sets);
+  out.codes = make_codes(boosters, missing, places, CategoryRows::of_codes);
   Packer packer(out);
   for (std::size_t b = 0; b < boosters.size(); ++b) {
     packer.add(boosters[b].booster->forest(), boosters[b].tree_count(), places[b]);

@@ -17,6 +17,9 @@ namespace hn = hwy::HWY_NAMESPACE;
 inline void rank_row(const CodeTable& table, std::size_t row, const float* x, std::uint8_t* codes) {
   for (std::size_t p = 0; p < kForestBlock; ++p) codes[p] = code_of(table, row, x[p]);
 }
+inline void find_in_set(const CodeSet& set, const std::uint8_t* from, std::uint8_t* codes) {
+  for (std::size_t p = 0; p < kForestBlock; ++p) codes[p] = set[from[p] / 8] >> from[p] % 8 & 1;
+}
 
 #else
 
@@ -94,12 +97,35 @@ inline void rank_row(const CodeTable& table, std::size_t row, const float* value
   }
 }
 
+/// 1 where the code is in the set.
+inline void find_in_set(const CodeSet& set, const std::uint8_t* from, std::uint8_t* codes) {
+  const hn::ScalableTag<std::uint8_t> d;
+  const hn::Repartition<std::uint16_t, decltype(d)> d16;
+  alignas(16) static constexpr std::uint8_t kBits[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
+  const auto bits = hn::LoadDup128(d, kBits), low = hn::LoadDup128(d, set.data()),
+             high = hn::LoadDup128(d, set.data() + 16);
+  for (std::size_t p = 0; p < kForestBlock; p += hn::Lanes(d)) {
+    const auto code = hn::LoadU(d, from + p);
+    const auto place = hn::And(hn::BitCast(d, hn::ShiftRight<3>(hn::BitCast(d16, code))), hn::Set(d, std::uint8_t{31}));
+    const auto within = hn::And(place, hn::Set(d, std::uint8_t{15}));
+    const auto byte =
+        hn::IfThenElse(hn::Eq(place, within), hn::TableLookupBytes(low, within), hn::TableLookupBytes(high, within));
+    const auto bit = hn::TableLookupBytes(bits, hn::And(code, hn::Set(d, std::uint8_t{7})));
+    hn::StoreU(hn::IfThenElseZero(hn::Eq(hn::And(byte, bit), bit), hn::Set(d, std::uint8_t{1})), d, codes + p);
+  }
+}
+
 #endif
 
 void rank_rows(const CodeTable& table, std::size_t first_row, std::size_t last_row, const float* features,
                std::size_t stride, std::uint8_t* codes) {
   for (std::size_t row = first_row; row < last_row; ++row) {
-    rank_row(table, row, features + table.rows[row].feature * stride, codes + row * kForestBlock);
+    const CodeRow& r = table.rows[row];
+    if (r.of_codes) {
+      find_in_set(table.sets[r.first], codes + r.source * kForestBlock, codes + row * kForestBlock);
+    } else {
+      rank_row(table, row, features + r.feature * stride, codes + row * kForestBlock);
+    }
   }
 }
 

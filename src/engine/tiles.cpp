@@ -125,16 +125,20 @@ double deal_tiles(const Image& image, std::span<const ChannelRange> channels, co
 
   const std::vector<PixelBlock> blocks = stretches_of(image, cut);
   double waited = 0;
+  std::unique_ptr<Stretch> done;  // let go of by the thread that reads
   std::future<std::unique_ptr<Stretch>> next;
   oneapi::tbb::enumerable_thread_specific<Buffer> buffers;
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     context.check_interrupt();
     const Stopwatch watch;
-    const std::unique_ptr<Stretch> stretch = next.valid() ? next.get() : image.stretch(blocks[i], channels);
+    std::unique_ptr<Stretch> stretch = next.valid() ? next.get() : image.stretch(blocks[i], channels);
     waited += watch.seconds();
     if (i + 1 < blocks.size()) {
       next = std::async(std::launch::async,
-                        [&image, channels, &block = blocks[i + 1]] { return image.stretch(block, channels); });
+                        [&image, channels, &block = blocks[i + 1], old = std::move(done)]() mutable {
+                          old.reset();
+                          return image.stretch(block, channels);
+                        });
     }
     const std::vector<PixelRange> tiles = tiles_of(blocks[i], image.columns(), cut.tile_pixels);
     in_arena(context, [&] {
@@ -158,6 +162,7 @@ double deal_tiles(const Image& image, std::span<const ChannelRange> channels, co
         }
       });
     });
+    done = std::move(stretch);
   }
   context.check_interrupt();
   if (context.progress != nullptr) context.progress->end();

@@ -71,59 +71,34 @@ __m512i look_up(const std::uint8_t* plane, __m512i place) {
   return _mm512_mask_mov_epi8(low, _mm512_movepi8_mask(place), high);
 }
 
-/// The leaves that 64 pixels reach in one tree, added to their sums (in join_bytes' order).
+/// The values of the leaves that 64 pixels reach in one tree, added to their sums (in join_bytes' order).
 template <std::size_t kDepth>
-void add_leaves(const PackedForest& forest, const TreeGroup& group, std::size_t tree, const TreeScratch& scratch,
-                float* sums) {
-  const auto turned = [&](std::size_t level) { return _cvtu64_mask64(scratch.turns[level][tree]); };
-  __m512i low = _mm512_setzero_si512(), high = _mm512_setzero_si512();
-  for (std::size_t level = 0; level < kDepth; ++level) {
-    const std::size_t bit = kDepth - 1 - level;
-    __m512i& byte = bit < 8 ? low : high;
-    byte = _mm512_mask_add_epi8(byte, turned(level), byte, _mm512_set1_epi8(static_cast<char>(1U << bit % 8)));
-  }
-  __m512i place[4];
-  if constexpr (kDepth > 8) join_bytes(low, high, _mm512_setzero_si512(), _mm512_setzero_si512(), place);
+void add_values(const PackedForest& forest, const TreeGroup& group, std::size_t tree, __m512i place, float* sums) {
+  constexpr std::size_t kPlane = kDepth <= 6 ? 64 : std::size_t{1} << kDepth;
   for (std::size_t k = 0; k < group.values[tree]; ++k) {
-    __m512 value[4];
-    if constexpr (kDepth <= 8) {
-      constexpr std::size_t kPlane = kDepth <= 6 ? 64 : std::size_t{1} << kDepth;
-      const std::uint8_t* const planes = forest.planes.data() + group.planes[tree] + k * 4 * kPlane;
-      __m512i bits[4];
-      join_bytes(look_up<kDepth>(planes, low), look_up<kDepth>(planes + kPlane, low),
-                 look_up<kDepth>(planes + 2 * kPlane, low), look_up<kDepth>(planes + 3 * kPlane, low), bits);
-      for (std::size_t f = 0; f < 4; ++f) value[f] = _mm512_castsi512_ps(bits[f]);
-    } else {
-      const float* const leaves = forest.leaves.data() + group.leaves[tree] + (k << kDepth);
-      for (std::size_t f = 0; f < 4; ++f) value[f] = _mm512_i32gather_ps(place[f], leaves, 4);
-    }
+    const std::uint8_t* const planes = forest.planes.data() + group.planes[tree] + k * 4 * kPlane;
+    __m512i bits[4];
+    join_bytes(look_up<kDepth>(planes, place), look_up<kDepth>(planes + kPlane, place),
+               look_up<kDepth>(planes + 2 * kPlane, place), look_up<kDepth>(planes + 3 * kPlane, place), bits);
     float* const sum = sums + (group.output[tree] + k) * kForestBlock;
-    for (std::size_t f = 0; f < 4; ++f) {
-      _mm512_store_ps(sum + 16 * f, _mm512_add_ps(_mm512_load_ps(sum + 16 * f), value[f]));
-    }
+    for (std::size_t f = 0; f < 4; ++f)
+      _mm512_store_ps(sum + 16 * f, _mm512_add_ps(_mm512_load_ps(sum + 16 * f), _mm512_castsi512_ps(bits[f])));
   }
 }
 
-/// Which of 64 codes are in the set.
-inline std::uint64_t in_set(const CodeSet& set, __m512i codes) {
-  const __m256i half = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(set.data()));
-  const __m512i bytes = _mm512_broadcast_i64x4(half);
-  const __m512i place = _mm512_and_si512(_mm512_srli_epi16(codes, 3), _mm512_set1_epi8(31));
-  const __m512i bit = _mm512_shuffle_epi8(_mm512_set1_epi64(static_cast<long long>(0x8040201008040201U)),
-                                          _mm512_and_si512(codes, _mm512_set1_epi8(7)));
-  return _cvtmask64_u64(_mm512_test_epi8_mask(_mm512_permutexvar_epi8(place, bytes), bit));
+/// Which of 64 pixels go right at a node.
+template <class N>
+__mmask64 right_at(const N& node, const std::uint8_t* codes) {
+  return _mm512_cmple_epu8_mask(_mm512_set1_epi8(static_cast<char>(node.code)), _mm512_load_si512(codes + node.codes));
 }
 
 template <std::size_t kDepth>
-void add_group(const PackedForest& forest, const TreeGroup& group, const std::uint8_t* codes, float* sums,
-               TreeScratch& scratch) {
+void add_perfect(const PackedForest& forest, const TreeGroup& group, const std::uint8_t* codes, float* sums,
+                 TreeScratch& scratch) {
   const PackedNode* node = forest.nodes.data() + group.nodes[0];
   const PackedNode* const last = forest.nodes.data() + group.nodes[TreeGroup::kTrees];
   std::uint64_t* const masks = scratch.masks;
-  const auto ask = [codes, masks](const PackedNode& n) {
-    const __m512i least = _mm512_set1_epi8(static_cast<char>(n.code));
-    masks[n.place] = _cvtmask64_u64(_mm512_cmple_epu8_mask(least, _mm512_load_si512(codes + n.codes)));
-  };
+  const auto ask = [codes, masks](const PackedNode& n) { masks[n.place] = _cvtmask64_u64(right_at(n, codes)); };
   for (; last - node >= 4; node += 4) {
     ask(node[0]);
     ask(node[1]);
@@ -131,12 +106,36 @@ void add_group(const PackedForest& forest, const TreeGroup& group, const std::ui
     ask(node[3]);
   }
   for (; node != last; ++node) ask(*node);
-  for (std::uint32_t i = group.set_nodes[0]; i < group.set_nodes[TreeGroup::kTrees]; ++i) {
-    const PackedSetNode& n = forest.set_nodes[i];
-    masks[n.place] = in_set(forest.codes.sets[n.set], _mm512_load_si512(codes + n.codes));
-  }
   find_turns<kDepth>(scratch.masks, scratch.turns);
-  for (std::size_t tree = 0; tree < group.trees; ++tree) add_leaves<kDepth>(forest, group, tree, scratch, sums);
+  for (std::size_t tree = 0; tree < group.trees; ++tree) {
+    __m512i place = _mm512_setzero_si512();
+    for (std::size_t level = 0; level < kDepth; ++level) {
+      place = _mm512_mask_add_epi8(place, _cvtu64_mask64(scratch.turns[level][tree]), place,
+                                   _mm512_set1_epi8(static_cast<char>(1U << (kDepth - 1 - level))));
+    }
+    add_values<kDepth>(forest, group, tree, place, sums);
+  }
+}
+
+template <std::size_t kDepth>
+void add_folded(const PackedForest& forest, const TreeGroup& group, const std::uint8_t* codes, float* sums,
+                TreeScratch& scratch) {
+  const FoldedNode* const node = forest.folded.data() + group.nodes[0];
+  const std::size_t count = group.nodes[1] - group.nodes[0];
+  std::uint8_t* slot = scratch.slots[0];
+  _mm512_store_si512(slot, _mm512_setzero_si512());
+  slot += kForestBlock;
+  for (std::size_t i = 0; i < group.twigs; ++i, slot += kForestBlock)
+    _mm512_store_si512(slot, _mm512_maskz_set1_epi8(right_at(node[i], codes), 1));
+  __m512i reached = _mm512_setzero_si512();
+  for (std::size_t i = group.twigs; i < count; ++i, slot += kForestBlock) {
+    const __m512i left = _mm512_load_si512(scratch.slots[node[i].left]),
+                  right = _mm512_load_si512(scratch.slots[node[i].right]);
+    reached = _mm512_mask_add_epi8(left, right_at(node[i], codes), right,
+                                   _mm512_set1_epi8(static_cast<char>(node[i].left_leaves)));
+    _mm512_store_si512(slot, reached);
+  }
+  add_values<kDepth>(forest, group, 0, reached, sums);
 }
 
 /// Where pixel p's sum lies.
@@ -156,42 +155,23 @@ inline Byte choose(Byte right_where, Byte right, Byte left) {
 #endif
 }
 
-/// 255 where the code is in the set.
-inline Byte in_set(const CodeSet& set, Byte codes) {
+/// 255 for pixels that go right at a node.
+template <class N>
+Byte right_at(const N& node, const std::uint8_t* codes) {
   const Bytes d;
-#if HWY_TARGET == HWY_SCALAR
-  const std::uint8_t code = hn::GetLane(codes);
-  return hn::Set(d, (set[code / 8] >> code % 8 & 1) != 0 ? std::uint8_t{255} : std::uint8_t{0});
-#else
-  alignas(16) static constexpr std::uint8_t kBits[16] = {1, 2, 4, 8, 16, 32, 64, 128, 1, 2, 4, 8, 16, 32, 64, 128};
-  const hn::Repartition<std::uint16_t, Bytes> d16;
-  const Byte place = hn::And(hn::BitCast(d, hn::ShiftRight<3>(hn::BitCast(d16, codes))), hn::Set(d, std::uint8_t{31}));
-  const Byte low = hn::TableLookupBytes(hn::LoadDup128(d, set.data()), hn::And(place, hn::Set(d, std::uint8_t{15})));
-  const Byte high =
-      hn::TableLookupBytes(hn::LoadDup128(d, set.data() + 16), hn::And(place, hn::Set(d, std::uint8_t{15})));
-  const Byte bit = hn::TableLookupBytes(hn::LoadDup128(d, kBits), hn::And(codes, hn::Set(d, std::uint8_t{7})));
-  const Byte byte = hn::IfThenElse(hn::Eq(hn::And(place, hn::Set(d, std::uint8_t{16})), hn::Zero(d)), low, high);
-  return hn::VecFromMask(d, hn::Eq(hn::And(byte, bit), bit));
-#endif
+  const Byte code = hn::Load(d, codes + node.codes);
+  return hn::VecFromMask(d, hn::Eq(hn::Max(code, hn::Set(d, node.code)), code));
 }
 
-/// Leads pixels [first, first + Lanes) to their leaves: the low and the high byte of each place.
+/// Leads as many pixels as a register has bytes to their leaves.
 template <std::size_t kDepth>
 void find_places(const PackedForest& forest, const TreeGroup& group, std::size_t tree, const std::uint8_t* codes,
-                 std::uint8_t* answers, std::uint8_t* low, std::uint8_t* high) {
+                 std::uint8_t* answers, std::uint8_t* places) {
   const Bytes d;
   const std::size_t lanes = hn::Lanes(d);
   const PackedNode* const last = forest.nodes.data() + group.nodes[tree + 1];
-  for (const PackedNode* node = forest.nodes.data() + group.nodes[tree]; node != last; ++node) {
-    const Byte code = hn::Load(d, codes + node->codes);
-    const auto right = hn::Eq(hn::Max(code, hn::Set(d, node->code)), code);
-    hn::Store(hn::VecFromMask(d, right), d, answers + node->place / TreeGroup::kTrees * lanes);
-  }
-  for (std::uint32_t i = group.set_nodes[tree]; i < group.set_nodes[tree + 1]; ++i) {
-    const PackedSetNode& n = forest.set_nodes[i];
-    hn::Store(in_set(forest.codes.sets[n.set], hn::Load(d, codes + n.codes)), d,
-              answers + n.place / TreeGroup::kTrees * lanes);
-  }
+  for (const PackedNode* node = forest.nodes.data() + group.nodes[tree]; node != last; ++node)
+    hn::Store(right_at(*node, codes), d, answers + node->place / TreeGroup::kTrees * lanes);
   Byte turn[kDepth], x[std::size_t{1} << (kDepth - 1)];
   const auto answer = [&](std::size_t slot) { return hn::Load(d, answers + slot * lanes); };
   turn[0] = answer(0);
@@ -205,43 +185,75 @@ void find_places(const PackedForest& forest, const TreeGroup& group, std::size_t
     }
     turn[level] = x[0];
   }
-  Byte low_bits = hn::Zero(d), high_bits = hn::Zero(d);
+  Byte place = hn::Zero(d);
   for (std::size_t level = 0; level < kDepth; ++level) {
-    const std::size_t bit = kDepth - 1 - level;
-    Byte& bits = bit < 8 ? low_bits : high_bits;
-    bits = hn::Or(bits, hn::And(turn[level], hn::Set(d, static_cast<std::uint8_t>(1U << bit % 8))));
+    const auto bit = static_cast<std::uint8_t>(1U << (kDepth - 1 - level));
+    place = hn::Or(place, hn::And(turn[level], hn::Set(d, bit)));
   }
-  hn::Store(low_bits, d, low);
-  hn::Store(high_bits, d, high);
+  hn::Store(place, d, places);
+}
+
+/// The values of the leaves that a block of pixels reaches in one tree, added to their sums.
+inline void add_values(const PackedForest& forest, const TreeGroup& group, std::size_t tree, const std::uint8_t* places,
+                       float* sums) {
+  const hn::ScalableTag<float> df;
+  const hn::RebindToSigned<decltype(df)> di;
+  const hn::Rebind<std::uint8_t, decltype(df)> d8;
+  for (std::size_t k = 0; k < group.values[tree]; ++k) {
+    const float* const leaves = forest.leaves.data() + group.leaves[tree] + (k << group.depth);
+    float* const sum = sums + (group.output[tree] + k) * kForestBlock;
+    for (std::size_t p = 0; p < kForestBlock; p += hn::Lanes(df)) {
+      const auto place = hn::PromoteTo(di, hn::Load(d8, places + p));
+      hn::Store(hn::Add(hn::Load(df, sum + p), hn::GatherIndex(df, leaves, place)), df, sum + p);
+    }
+  }
 }
 
 template <std::size_t kDepth>
-void add_group(const PackedForest& forest, const TreeGroup& group, const std::uint8_t* codes, float* sums,
-               TreeScratch& scratch) {
-  alignas(64) std::uint8_t low[kForestBlock], high[kForestBlock];
+void add_perfect(const PackedForest& forest, const TreeGroup& group, const std::uint8_t* codes, float* sums,
+                 TreeScratch& scratch) {
+  alignas(64) std::uint8_t places[kForestBlock];
   auto* const answers = reinterpret_cast<std::uint8_t*>(scratch.masks);
   for (std::size_t tree = 0; tree < group.trees; ++tree) {
-    for (std::size_t p = 0; p < kForestBlock; p += hn::Lanes(Bytes())) {
-      find_places<kDepth>(forest, group, tree, codes + p, answers, low + p, high + p);
-    }
-    const hn::ScalableTag<float> df;
-    const hn::RebindToSigned<decltype(df)> di;
-    const hn::Rebind<std::uint8_t, decltype(df)> d8;
-    for (std::size_t k = 0; k < group.values[tree]; ++k) {
-      const float* const leaves = forest.leaves.data() + group.leaves[tree] + (k << kDepth);
-      float* const sum = sums + (group.output[tree] + k) * kForestBlock;
-      for (std::size_t p = 0; p < kForestBlock; p += hn::Lanes(df)) {
-        auto place = hn::PromoteTo(di, hn::Load(d8, low + p));
-        if constexpr (kDepth > 8) place = hn::Add(place, hn::ShiftLeft<8>(hn::PromoteTo(di, hn::Load(d8, high + p))));
-        hn::Store(hn::Add(hn::Load(df, sum + p), hn::GatherIndex(df, leaves, place)), df, sum + p);
-      }
+    for (std::size_t p = 0; p < kForestBlock; p += hn::Lanes(Bytes()))
+      find_places<kDepth>(forest, group, tree, codes + p, answers, places + p);
+    add_values(forest, group, tree, places, sums);
+  }
+}
+
+template <std::size_t kDepth>
+void add_folded(const PackedForest& forest, const TreeGroup& group, const std::uint8_t* codes, float* sums,
+                TreeScratch& scratch) {
+  const Bytes d;
+  const FoldedNode* const node = forest.folded.data() + group.nodes[0];
+  const std::size_t count = group.nodes[1] - group.nodes[0];
+  for (std::size_t p = 0; p < kForestBlock; p += hn::Lanes(d)) {
+    hn::Store(hn::Zero(d), d, scratch.slots[0] + p);
+    for (std::size_t i = 0; i < count; ++i) {
+      const Byte left = hn::Load(d, scratch.slots[node[i].left] + p),
+                 right = hn::Load(d, scratch.slots[node[i].right] + p);
+      const Byte shifted = hn::Add(right, hn::Set(d, node[i].left_leaves));
+      hn::Store(choose(right_at(node[i], codes + p), shifted, left), d, scratch.slots[i + 1] + p);
     }
   }
+  add_values(forest, group, 0, scratch.slots[count], sums);
 }
 
 inline std::size_t place_of(std::size_t p) { return p; }
 
 #endif
+
+/// A walked tree: plain code, whose pixels wait for memory and not for registers.
+inline void add_walked(const PackedForest& forest, const TreeGroup& group, const std::uint8_t* codes, float* sums) {
+  std::uint32_t at[kForestBlock];
+  walk_tree(forest.walked.data() + group.nodes[0], codes, at);
+  const std::size_t width = group.nodes[1] - group.nodes[0];
+  for (std::size_t k = 0; k < group.values[0]; ++k) {
+    const float* const leaves = forest.leaves.data() + group.leaves[0] + k * width;
+    float* const sum = sums + (group.output[0] + k) * kForestBlock;
+    for (std::size_t p = 0; p < kForestBlock; ++p) sum[place_of(p)] += leaves[at[p]];
+  }
+}
 
 void sum_trees(const PackedForest& forest, const std::uint8_t* codes, float* margins, TreeScratch& scratch) {
   float ordered[kForestBlock];
@@ -251,9 +263,18 @@ void sum_trees(const PackedForest& forest, const std::uint8_t* codes, float* mar
     std::copy_n(ordered, kForestBlock, sums);
   }
   using AddGroup = void (*)(const PackedForest&, const TreeGroup&, const std::uint8_t*, float*, TreeScratch&);
-  static constexpr AddGroup kAddGroup[] = {add_group<1>, add_group<2>, add_group<3>, add_group<4>, add_group<5>,
-                                           add_group<6>, add_group<7>, add_group<8>, add_group<9>, add_group<10>};
-  for (const TreeGroup& group : forest.groups) kAddGroup[group.depth - 1](forest, group, codes, margins, scratch);
+  static constexpr AddGroup kPerfect[] = {add_perfect<1>, add_perfect<2>, add_perfect<3>, add_perfect<4>,
+                                          add_perfect<5>, add_perfect<6>, add_perfect<7>, add_perfect<8>};
+  static constexpr AddGroup kFolded[] = {add_folded<6>, add_folded<7>, add_folded<8>};
+  for (const TreeGroup& group : forest.groups) {
+    if (group.form == TreeForm::perfect) {
+      kPerfect[group.depth - 1](forest, group, codes, margins, scratch);
+    } else if (group.form == TreeForm::folded) {
+      kFolded[group.depth - 6](forest, group, codes, margins, scratch);
+    } else {
+      add_walked(forest, group, codes, margins);
+    }
+  }
   for (std::size_t output = 0; output < forest.output_count(); ++output) {
     float* const sums = margins + output * kForestBlock;
     for (std::size_t p = 0; p < kForestBlock; ++p) ordered[p] = sums[place_of(p)];

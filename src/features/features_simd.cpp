@@ -1,4 +1,4 @@
-// Compiled once for every target: foreach_target.h includes this file again and again. See edge_simd.cpp.
+// Compiled once for every target: foreach_target.h includes this file again and again. See edge_fit_simd.cpp.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "features/features_simd.cpp"
 #define HWY_WANT_AVX3_DL

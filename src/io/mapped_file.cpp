@@ -134,6 +134,19 @@ Bytes map_file(const std::filesystem::path& path) {
   return {{mapping->start, size}, mapping, mapping->file, mapping.get()};
 }
 
+Bytes map_again(const Bytes& bytes) {
+  if (bytes.mapping == nullptr) return bytes;
+  const Mapping& first = *bytes.mapping;
+  Descriptor file(::fcntl(first.file, F_DUPFD_CLOEXEC, 0));
+  if (file.number < 0) return bytes;
+  try {
+    const auto mapping = std::make_shared<const Mapping>(first.path, std::move(file), first.size);
+    return {{mapping->start, first.size}, mapping, mapping->file, mapping.get()};
+  } catch (const Error&) {
+    return bytes;  // no room for it among the addresses
+  }
+}
+
 namespace {
 
 [[noreturn]] void fail_on(const Bytes& bytes, const std::string& why) {
@@ -192,15 +205,6 @@ void fetch(const Bytes& bytes, std::span<const std::byte> part) {
     return;
   }
 #endif
-}
-
-void give_back(const Bytes& bytes, std::span<const std::byte> part) noexcept {
-  if (bytes.file < 0 || part.empty()) return;
-  // Around a page that is fetched Linux maps its neighbours, 64 KiB at most: those behind were given back before.
-  constexpr std::ptrdiff_t kAround = 64 << 10;
-  const std::ptrdiff_t before = std::min(kAround, part.data() - bytes.span.data());
-  const Pages pages = pages_of({part.data() - before, part.size() + static_cast<std::size_t>(before)});
-  ::madvise(pages.first, pages.bytes, MADV_DONTNEED);
 }
 
 void give_back_pages(const Bytes& bytes) noexcept {

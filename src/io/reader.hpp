@@ -44,6 +44,9 @@ extern const Reader swift_reader;
 /// Maps a whole file, read-only. Throws Error{input} when it is missing, a folder, empty or not readable. Where the file
 /// becomes shorter, or its disk fails, while it is read, zeros are read and check_whole throws.
 Bytes map_file(const std::filesystem::path& path);
+/// The same file mapped once more: pages read through it are this program's memory as long as it is there. The same bytes
+/// where there is no room for another mapping.
+Bytes map_again(const Bytes& bytes);
 /// Throws Error{input} where bytes of a mapped file were read that are no longer there.
 void check_whole(const Bytes& bytes);
 /// Copies bytes of a mapped file past the mapping. Throws Error{input} when they cannot be read.
@@ -55,8 +58,6 @@ void will_need(const Bytes& bytes, std::span<const std::byte> part) noexcept;
 /// Waits until they are there, so that reading them costs no page faults. Throws Error{input} where the file has none
 /// any more.
 void fetch(const Bytes& bytes, std::span<const std::byte> part);
-/// Their pages no longer count as this program's memory.
-void give_back(const Bytes& bytes, std::span<const std::byte> part) noexcept;
 /// Throws as map_file does, and maps nothing.
 void check_file(const std::filesystem::path& path);
 

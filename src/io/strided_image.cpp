@@ -81,17 +81,18 @@ void StridedImage::read_tile(PixelRange pixels, ChannelRange channels, std::span
   if (sparing_) give_back_pages(layout_.bytes);
 }
 
-void StridedImage::read_mapped(PixelRange pixels, ChannelRange channels, std::span<float> out) const {
+void StridedImage::read_mapped(const Bytes& bytes, PixelRange pixels, ChannelRange channels,
+                               std::span<float> out) const {
   check(pixels, channels, out.size());
   const auto count = static_cast<std::size_t>(pixels.size());
   values::with_stored(format(), [&]<class Source>() {
     for_each_run(pixels, channels,
                  [&](const std::byte* from, std::size_t run, std::ptrdiff_t stride, std::size_t before) {
-                   values::copy_block<float, Source>(from, run, stride, channels.size(), channel_stride_,
-                                                     out.data() + before, 1, count);
+                   values::copy_block<float, Source>(bytes.span.data() + (from - layout_.bytes.span.data()), run, stride,
+                                                     channels.size(), channel_stride_, out.data() + before, 1, count);
                  });
   });
-  check_whole(layout_.bytes);
+  check_whole(bytes);
 }
 
 Grain StridedImage::grain() const { return {1, std::max<std::uint64_t>(1, std::min<std::uint64_t>(columns(), 64))}; }

@@ -39,7 +39,8 @@ class StridedImage : public Image {
   class Copied;
   values::Format format() const { return {info().type, layout_.swapped, layout_.half}; }
   std::size_t value_bytes() const { return layout_.half ? 2 : bytes_of(info().type); }
-  void read_mapped(PixelRange pixels, ChannelRange channels, std::span<float> out) const;
+  /// From `bytes`, the file mapped elsewhere.
+  void read_mapped(const Bytes& bytes, PixelRange pixels, ChannelRange channels, std::span<float> out) const;
   struct Dimension {
     std::uint64_t size;
     std::ptrdiff_t stride;

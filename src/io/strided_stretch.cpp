@@ -6,10 +6,16 @@
 /// Stretches of images in mapped files.
 namespace elver {
 
-/// Pages of a mapped file: asked for when it is made, no longer counted as this program's memory when it is gone.
+constexpr std::size_t kMayStay = 256 << 20;  ///< of a file whose pages may all stay this program's memory
+
+/// Pages of a mapped file: asked for when it is made. In a mapping of its own, so that all of them are let go at once when it is
+/// gone, unless the file is small.
 class StridedImage::Mapped : public Stretch {
  public:
-  Mapped(const StridedImage& image, const PixelBlock& pixels, std::span<const ChannelRange> channels) : image_(image) {
+  Mapped(const StridedImage& image, const PixelBlock& pixels, std::span<const ChannelRange> channels)
+      : image_(image),
+        bytes_(image.sparing_ || image.layout_.bytes.span.size() > kMayStay ? map_again(image.layout_.bytes)
+                                                                            : image.layout_.bytes) {
     const bool apart = image.channels_first();
     const std::uint64_t columns = image.columns();
     const auto add_runs = [&](PixelRange run) {
@@ -20,7 +26,8 @@ class StridedImage::Mapped : public Stretch {
         for (std::size_t c = part.first; c < part.last; c = apart ? c + 1 : part.last) {
           image.for_each_run(run, {c, apart ? c + 1 : part.last},
                              [&](const std::byte* from, std::size_t count, std::ptrdiff_t stride, std::size_t) {
-                               add(from, static_cast<std::ptrdiff_t>(count - 1) * stride,
+                               add(bytes_.span.data() + (from - image.layout_.bytes.span.data()),
+                                   static_cast<std::ptrdiff_t>(count - 1) * stride,
                                    apart ? 0 : static_cast<std::ptrdiff_t>(whole.size() - 1) * image.channel_stride_);
                              });
         }
@@ -34,15 +41,11 @@ class StridedImage::Mapped : public Stretch {
         add_runs({row * columns + pixels.first_column, row * columns + pixels.last_column});
       }
     }
-    for (const std::span<const std::byte> run : runs_) will_need(image.layout_.bytes, run);
-    for (const std::span<const std::byte> run : runs_) fetch(image.layout_.bytes, run);
-  }
-  ~Mapped() override {
-    if (!image_.sparing_) return;
-    for (const std::span<const std::byte> run : runs_) give_back(image_.layout_.bytes, run);
+    for (const std::span<const std::byte> run : runs_) will_need(bytes_, run);
+    for (const std::span<const std::byte> run : runs_) fetch(bytes_, run);
   }
   void read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const override {
-    image_.read_mapped(pixels, channels, out);
+    image_.read_mapped(bytes_, pixels, channels, out);
   }
 
  private:
@@ -59,6 +62,7 @@ class StridedImage::Mapped : public Stretch {
   }
 
   const StridedImage& image_;
+  Bytes bytes_;
   std::vector<std::span<const std::byte>> runs_;
 };
 

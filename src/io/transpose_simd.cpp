@@ -55,13 +55,13 @@ HWY_INLINE void turn_8x8(D d, V (&v)[8]) {
   }
 }
 
-/// The next eight rows at the same place: the processor's own foresight ends with each short row.
-inline void foresee(const std::byte* at, std::ptrdiff_t stride) {
-  for (int r = 8; r < 16; ++r) hwy::Prefetch(at + r * stride);
+/// The next `rows` rows at the same place: the processor's own foresight ends with each short row.
+inline void foresee(const std::byte* at, std::ptrdiff_t stride, int rows) {
+  for (int r = rows; r < 2 * rows; ++r) hwy::Prefetch(at + r * stride);
 }
 
-/// Eight rows of 16-bit numbers.
-template <class Number>
+/// Eight or sixteen rows of 16-bit numbers: sixteen fill the lines that they become at once.
+template <class Number, int kRows>
 void turn_rows_16(const std::byte* from, std::ptrdiff_t stride, std::size_t n, float* out, std::size_t out_step) {
   const hn::Full128<Number> d;
   const hn::Full128<float> df;
@@ -69,20 +69,23 @@ void turn_rows_16(const std::byte* from, std::ptrdiff_t stride, std::size_t n, f
   const hn::Half<decltype(d)> half;
   std::size_t i = 0;
   for (; i + 8 <= n; i += 8) {
-    if (i % 32 == 0) foresee(from + i * sizeof(Number), stride);
-    hn::Vec<decltype(d)> v[8];
-    for (int r = 0; r < 8; ++r) {
-      v[r] = hn::LoadU(d, reinterpret_cast<const Number*>(from + r * stride) + i);
+    if (i % 32 == 0) foresee(from + i * sizeof(Number), stride, kRows);
+    hn::Vec<decltype(d)> v[kRows / 8][8];
+    for (int r = 0; r < kRows; ++r) {
+      v[r / 8][r % 8] = hn::LoadU(d, reinterpret_cast<const Number*>(from + r * stride) + i);
     }
-    turn_8x8(d, v);
+    for (auto& eight : v) turn_8x8(d, eight);
     for (std::size_t c = 0; c < 8; ++c) {
-      float* const to = out + (i + c) * out_step;
-      hn::StoreU(hn::ConvertTo(df, hn::PromoteTo(di, hn::LowerHalf(half, v[c]))), df, to);
-      hn::StoreU(hn::ConvertTo(df, hn::PromoteTo(di, hn::UpperHalf(half, v[c]))), df, to + 4);
+      float* to = out + (i + c) * out_step;
+      for (const auto& eight : v) {
+        hn::StoreU(hn::ConvertTo(df, hn::PromoteTo(di, hn::LowerHalf(half, eight[c]))), df, to);
+        hn::StoreU(hn::ConvertTo(df, hn::PromoteTo(di, hn::UpperHalf(half, eight[c]))), df, to + 4);
+        to += 8;
+      }
     }
   }
   for (; i < n; ++i) {
-    for (int r = 0; r < 8; ++r) {
+    for (int r = 0; r < kRows; ++r) {
       out[i * out_step + static_cast<std::size_t>(r)] =
           as_float<Number>(from + r * stride + static_cast<std::ptrdiff_t>(i * sizeof(Number)));
     }
@@ -97,7 +100,7 @@ void turn_rows_32(const std::byte* from, std::ptrdiff_t stride, std::size_t n, f
   const hn::Full128<std::uint64_t> d64;
   std::size_t i = 0;
   for (; i + 4 <= n; i += 4) {
-    if (i % 16 == 0) foresee(from + i * sizeof(Number), stride);
+    if (i % 16 == 0) foresee(from + i * sizeof(Number), stride, 8);
     for (int four = 0; four < 8; four += 4) {
       hn::Vec<decltype(df)> v[4];
       for (int r = 0; r < 4; ++r) {
@@ -134,10 +137,14 @@ void turn(const std::byte* from, std::size_t rows, std::ptrdiff_t stride, std::s
           std::size_t out_step) {
   std::size_t r = 0;
 #if HWY_TARGET != HWY_SCALAR
+  for (; sizeof(Number) == 2 && r + 16 <= rows; r += 16) {
+    if constexpr (sizeof(Number) == 2)
+      turn_rows_16<Number, 16>(from + static_cast<std::ptrdiff_t>(r) * stride, stride, n, out + r, out_step);
+  }
   for (; r + 8 <= rows; r += 8) {
     const std::byte* const first = from + static_cast<std::ptrdiff_t>(r) * stride;
     if constexpr (sizeof(Number) == 2) {
-      turn_rows_16<Number>(first, stride, n, out + r, out_step);
+      turn_rows_16<Number, 8>(first, stride, n, out + r, out_step);
     } else {
       turn_rows_32<Number>(first, stride, n, out + r, out_step);
     }
@@ -157,6 +164,55 @@ void transpose_to_floats(const std::byte* from, NumberType type, std::size_t row
   turn<float>(from, rows, stride, n, out, out_step);
 }
 
+/// A row's numbers as floats.
+template <class Number>
+void convert(const std::byte* from, std::size_t n, float* out) {
+  std::size_t i = 0;
+#if HWY_TARGET != HWY_SCALAR
+  const hn::ScalableTag<float> df;
+  const hn::RebindToSigned<decltype(df)> di;
+  const hn::Rebind<Number, decltype(df)> d;
+  for (; i + hn::Lanes(df) <= n; i += hn::Lanes(df)) {
+    const auto v = hn::LoadU(d, reinterpret_cast<const Number*>(from) + i);
+    if constexpr (sizeof(Number) == 2) {
+      hn::StoreU(hn::ConvertTo(df, hn::PromoteTo(di, v)), df, out + i);
+    } else {
+      hn::StoreU(hn::ConvertTo(df, v), df, out + i);
+    }
+  }
+#endif
+  for (; i < n; ++i) out[i] = as_float<Number>(from + i * sizeof(Number));
+}
+
+/// The processor's own foresight ends with each short row. Asked for 12 ahead, rows of 256 bytes take two thirds of the time
+/// without, and a tenth less than 4 or 24 ahead.
+template <class Number>
+void convert_rows(const std::byte* from, std::size_t rows, std::ptrdiff_t stride, std::size_t n, float* out,
+                  std::size_t out_step) {
+  constexpr std::size_t kLine = 64, kLines = 48, kMostRows = 12;
+  const std::size_t bytes = n * sizeof(Number), ahead = std::min(kMostRows, kLines / (bytes / kLine + 1));
+  for (std::size_t r = 0; r < rows; ++r) {
+    const std::byte* const row = from + static_cast<std::ptrdiff_t>(r) * stride;
+    if (ahead > 0 && r + ahead < rows) {
+      const std::byte* const later = row + static_cast<std::ptrdiff_t>(ahead) * stride;
+      for (std::size_t byte = 0; byte < bytes; byte += kLine) hwy::Prefetch(later + byte);
+    }
+    if constexpr (std::is_same_v<Number, float>) {
+      std::memcpy(out + r * out_step, row, bytes);
+    } else {
+      convert<Number>(row, n, out + r * out_step);
+    }
+  }
+}
+
+void rows_to_floats(const std::byte* from, NumberType type, std::size_t rows, std::ptrdiff_t stride, std::size_t n, float* out,
+                    std::size_t out_step) {
+  if (type == NumberType::u16) return convert_rows<std::uint16_t>(from, rows, stride, n, out, out_step);
+  if (type == NumberType::i16) return convert_rows<std::int16_t>(from, rows, stride, n, out, out_step);
+  if (type == NumberType::i32) return convert_rows<std::int32_t>(from, rows, stride, n, out, out_step);
+  convert_rows<float>(from, rows, stride, n, out, out_step);
+}
+
 }  // namespace elver::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
@@ -164,10 +220,16 @@ HWY_AFTER_NAMESPACE();
 namespace elver {
 
 HWY_EXPORT(transpose_to_floats);
+HWY_EXPORT(rows_to_floats);
 
 void transpose_to_floats(const std::byte* from, NumberType type, std::size_t rows, std::ptrdiff_t stride, std::size_t n,
                          float* out, std::size_t out_step) {
   HWY_DYNAMIC_DISPATCH(transpose_to_floats)(from, type, rows, stride, n, out, out_step);
+}
+
+void rows_to_floats(const std::byte* from, NumberType type, std::size_t rows, std::ptrdiff_t stride, std::size_t n, float* out,
+                    std::size_t out_step) {
+  HWY_DYNAMIC_DISPATCH(rows_to_floats)(from, type, rows, stride, n, out, out_step);
 }
 
 }  // namespace elver

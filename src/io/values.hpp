@@ -93,6 +93,14 @@ constexpr NumberType number_type_of() {
   return NumberType::f32;
 }
 
+/// Whether the conversion is one of those that are compiled for every kind of vector register (transpose.hpp).
+template <class Out, class Source>
+constexpr bool becomes_float() {
+  return std::is_same_v<Out, float> &&
+         (std::is_same_v<Source, Stored<std::uint16_t, false>> || std::is_same_v<Source, Stored<std::int16_t, false>> ||
+          std::is_same_v<Source, Stored<std::int32_t, false>> || std::is_same_v<Source, Stored<float, false>>);
+}
+
 /// A run that is contiguous on both sides: one loop that the compiler turns into vector code.
 template <class Out, class Source>
 void convert(const std::byte* from, Out* out, std::size_t n) {
@@ -104,10 +112,7 @@ void convert(const std::byte* from, Out* out, std::size_t n) {
 template <class Out, class Source>
 void transpose(const std::byte* from, std::size_t rows, std::ptrdiff_t stride, std::size_t n, Out* out,
                std::size_t out_step) {
-  if constexpr (std::is_same_v<Out, float> &&
-                (std::is_same_v<Source, Stored<std::uint16_t, false>> ||
-                 std::is_same_v<Source, Stored<std::int16_t, false>> ||
-                 std::is_same_v<Source, Stored<std::int32_t, false>> || std::is_same_v<Source, Stored<float, false>>)) {
+  if constexpr (becomes_float<Out, Source>()) {
     return transpose_to_floats(from, number_type_of<typename Source::Value>(), rows, stride, n, out, out_step);
   }
   constexpr std::size_t kSide = 64;  // measured: 32 is a third slower, 128 no faster
@@ -128,6 +133,17 @@ void transpose(const std::byte* from, std::size_t rows, std::ptrdiff_t stride, s
   }
 }
 
+/// `rows` rows of `n` contiguous values, `stride` bytes apart, to rows `out_step` apart.
+template <class Out, class Source>
+void convert_rows(const std::byte* from, std::size_t rows, std::ptrdiff_t stride, std::size_t n, Out* out,
+                  std::size_t out_step) {
+  if constexpr (becomes_float<Out, Source>()) {
+    return rows_to_floats(from, number_type_of<typename Source::Value>(), rows, stride, n, out, out_step);
+  }
+  for (std::size_t r = 0; r < rows; ++r)
+    convert<Out, Source>(from + static_cast<std::ptrdiff_t>(r) * stride, out + r * out_step, n);
+}
+
 /// out[c * out_channel + p * out_pixel] = value at (p, c), as `Out`. One of the two steps of `out` is 1.
 template <class Out, class Source>
 void copy_block(const std::byte* from, std::size_t pixels, std::ptrdiff_t pixel_stride, std::size_t channels,
@@ -137,9 +153,9 @@ void copy_block(const std::byte* from, std::size_t pixels, std::ptrdiff_t pixel_
     return from + static_cast<std::ptrdiff_t>(p) * pixel_stride + static_cast<std::ptrdiff_t>(c) * channel_stride;
   };
   if (pixel_stride == kNext && out_pixel == 1) {
-    for (std::size_t c = 0; c < channels; ++c) convert<Out, Source>(at(0, c), out + c * out_channel, pixels);
+    convert_rows<Out, Source>(from, channels, channel_stride, pixels, out, out_channel);
   } else if (channel_stride == kNext && out_channel == 1) {
-    for (std::size_t p = 0; p < pixels; ++p) convert<Out, Source>(at(p, 0), out + p * out_pixel, channels);
+    convert_rows<Out, Source>(from, pixels, pixel_stride, channels, out, out_pixel);
   } else if (channel_stride == kNext && out_pixel == 1) {
     transpose<Out, Source>(from, pixels, pixel_stride, channels, out, out_channel);
   } else if (pixel_stride == kNext && out_channel == 1) {

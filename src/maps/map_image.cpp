@@ -1,4 +1,6 @@
 #include <oneapi/tbb/enumerable_thread_specific.h>
+#include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/parallel_invoke.h>
 
 #include <algorithm>
 #include <cmath>
@@ -15,6 +17,7 @@
 #include "engine/timed_image.hpp"
 #include "maps/device_maps.hpp"
 #include "maps/task_maps.hpp"
+#include "types/arena.hpp"
 #include "types/stopwatch.hpp"
 #include "types/text.hpp"
 
@@ -23,11 +26,9 @@ namespace {
 
 /// The three maps of each edge, in the order A, r, snr.
 constexpr std::size_t kMapsPerEdge = 3;
-void add_edge_maps(const Model& model, std::uint64_t pixels, std::vector<Map>& maps) {
+void add_edge_maps(const Model& model, std::vector<Map>& maps) {
   const auto add = [&](std::string name, std::string unit, std::string title, MapScale scale) {
-    Map map{std::move(name), std::move(unit), {}, {}, std::move(title), scale, false};
-    map.values.assign(pixels, std::numeric_limits<float>::quiet_NaN());
-    maps.push_back(std::move(map));
+    maps.push_back({std::move(name), std::move(unit), {}, {}, std::move(title), scale, false});
   };
   for (const Edge& edge : model.edges) {
     std::string spoken = edge.name;
@@ -139,18 +140,15 @@ MapResult map_image(const Image& image, const Model& model, std::span<const std:
                     const RunContext& context) {
   const Stopwatch total;
   const std::uint64_t pixels = image.pixels();
-  const engine::EdgePipelines plan(model, image);
   MapResult result;
   result.rows = image.rows();
   result.columns = image.columns();
-  result.status.assign(pixels, PixelStatus::masked);
   std::vector<TaskMaps> tasks;
-  for (const Task& task : model.tasks)
-    tasks.emplace_back(task, plan.feature_count(), pixels, result.maps, result.notes);
+  for (const Task& task : model.tasks) tasks.emplace_back(task, model.feature_count(), result.maps, result.notes);
   std::optional<DomainMaps> domain;
-  if (model.domain) domain.emplace(*model.domain, plan.feature_count(), pixels, result.maps);
+  if (model.domain) domain.emplace(*model.domain, model.feature_count(), result.maps);
   const std::size_t first_edge_map = result.maps.size();
-  add_edge_maps(model, pixels, result.maps);
+  add_edge_maps(model, result.maps);
   check_names(result.maps);
 
   std::vector<engine::BoosterRounds> boosters;
@@ -163,6 +161,22 @@ MapResult map_image(const Image& image, const Model& model, std::span<const std:
   }
   const RunContext left = left_for_tiles(context, pixels, result.maps.size());
   const std::vector<int> devices = engine::devices_to_use(context, why_not_on_devices(model, image, context.forest));
+
+  std::optional<engine::EdgePipelines> plan;
+  std::optional<engine::ForestRunner> forest;
+  in_arena(context, [&] {
+    oneapi::tbb::parallel_invoke(
+        [&] { plan.emplace(model, image); },
+        [&] {
+          if (devices.empty()) forest.emplace(boosters, engine::Missing::never, context.forest);
+        },
+        [&] {
+          result.status.assign(pixels, PixelStatus::masked);
+          oneapi::tbb::parallel_for(std::size_t{0}, result.maps.size(), [&](std::size_t m) {
+            result.maps[m].values.assign(pixels, std::numeric_limits<float>::quiet_NaN());
+          });
+        });
+  });
   if (!devices.empty()) {
     result.computed_on = engine::names_of(devices);
     map_on_devices(image, model, boosters, tasks, domain ? &*domain : nullptr, devices, mask, left, first_edge_map, result);
@@ -171,25 +185,24 @@ MapResult map_image(const Image& image, const Model& model, std::span<const std:
     result.seconds.total = total.seconds();
     return result;
   }
-  const engine::ForestRunner forest(boosters, engine::Missing::never, context.forest);
 
   const engine::TimedImage timed(image);
-  oneapi::tbb::enumerable_thread_specific<engine::TileWork> works([&] { return engine::TileWork(forest); });
+  oneapi::tbb::enumerable_thread_specific<engine::TileWork> works([&] { return engine::TileWork(*forest); });
   SharedSeconds writing;
   const Stopwatch loop;
-  const double waited = engine::deal_tiles(timed, plan.windows(), left, "map", [&](const Tile& tile) {
+  const double waited = engine::deal_tiles(timed, plan->windows(), left, "map", [&](const Tile& tile) {
     const std::uint64_t first = tile.pixels.first;
     const std::size_t count = tile.counts.pixels;
     engine::TileWork& work = works.local();
-    plan.work(tile, mask.empty() ? mask : mask.subspan(first, count), work);
+    plan->work(tile, mask.empty() ? mask : mask.subspan(first, count), work);
     const engine::TileOutcome& found = work.finish();
     const Stopwatch watch;
     std::ranges::copy(found.status, result.status.begin() + static_cast<std::ptrdiff_t>(first));
-    fill_edges(found, first, plan.edge_count(), std::span(result.maps).subspan(first_edge_map));
+    fill_edges(found, first, plan->edge_count(), std::span(result.maps).subspan(first_edge_map));
     std::vector<std::uint64_t> valid;
     for (const std::uint32_t p : found.valid) valid.push_back(first + p);
     const std::vector<float> snr =
-        snr_of(std::span(result.maps).subspan(first_edge_map), plan.edge_count(), valid);
+        snr_of(std::span(result.maps).subspan(first_edge_map), plan->edge_count(), valid);
     const float* margins = found.margins.data();
     for (const TaskMaps& task : tasks) {
       task.fill(margins, count, valid, snr, result.maps);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 
 #include "elver/error.hpp"
@@ -49,8 +48,7 @@ void shown_values(const Task& task, std::span<float> margins, std::size_t rows) 
   for (float& value : margins) value = 1.0F / (1.0F + std::exp(-value));
 }
 
-TaskMaps::TaskMaps(const Task& task, std::size_t feature_count, std::uint64_t pixels, std::vector<Map>& maps,
-                   std::vector<std::string>& notes)
+TaskMaps::TaskMaps(const Task& task, std::size_t feature_count, std::vector<Map>& maps, std::vector<std::string>& notes)
     : task_(task), outputs_(task.booster.output_count()), first_map_(maps.size()) {
   const Booster& booster = task.booster;
   if (booster.feature_count() != feature_count) {
@@ -63,9 +61,7 @@ TaskMaps::TaskMaps(const Task& task, std::size_t feature_count, std::uint64_t pi
   if (task.noise) bare_ = Booster::bare(feature_count, outputs_ * task.noise->levels.size());
 
   const auto add = [&](std::string name, std::string unit, std::string title, MapScale scale) -> Map& {
-    Map map{std::move(name), std::move(unit), {}, {}, std::move(title), scale, true};
-    map.values.assign(pixels, std::numeric_limits<float>::quiet_NaN());
-    maps.push_back(std::move(map));
+    maps.push_back({std::move(name), std::move(unit), {}, {}, std::move(title), scale, true});
     return maps.back();
   };
   const std::string name = spoken(task.name);
@@ -128,11 +124,12 @@ void TaskMaps::fill(const float* margins, std::size_t stride, std::span<const st
   }
   for (std::size_t row = 0; task_.noise && row < rows; ++row) {
     const std::size_t edges = snr.size() / rows;
-    const std::vector<double> share = task_.noise->weights(snr.subspan(row * edges, edges));
-    for (std::size_t i = 0; i < outputs_; ++i) {
-      for (std::size_t j = 0; j < share.size(); ++j) {
+    const double noise = noise_of(snr.subspan(row * edges, edges));
+    for (std::size_t j = 0; j < task_.noise->levels.size(); ++j) {
+      const double share = noise / (noise + task_.noise->levels[j]);
+      for (std::size_t i = 0; i < outputs_; ++i) {
         const float linear = margins[((1 + j) * outputs_ + i) * stride + row];
-        values[row * outputs_ + i] += static_cast<float>(share[j] * static_cast<double>(linear));
+        values[row * outputs_ + i] += static_cast<float>(share * static_cast<double>(linear));
       }
     }
   }
@@ -160,7 +157,7 @@ void TaskMaps::fill(const float* margins, std::size_t stride, std::span<const st
   }
 }
 
-DomainMaps::DomainMaps(const Domain& domain, std::size_t feature_count, std::uint64_t pixels, std::vector<Map>& maps)
+DomainMaps::DomainMaps(const Domain& domain, std::size_t feature_count, std::vector<Map>& maps)
     : domain_(domain), bare_(Booster::bare(feature_count, domain.variance.size())), first_map_(maps.size()) {
   if (domain.projections.feature_count() != feature_count) {
     throw Error(ErrorKind::mismatch, "the model's domain",
@@ -169,8 +166,6 @@ DomainMaps::DomainMaps(const Domain& domain, std::size_t feature_count, std::uin
   }
   maps.push_back({"domain_distance", "of the limit", {}, {}, "Distance to the training spectra", MapScale::linear, false});
   maps.push_back({"in_domain", "", {}, {0, 1}, "Like the training spectra", MapScale::linear, true});
-  for (std::size_t m = first_map_; m < maps.size(); ++m)
-    maps[m].values.assign(pixels, std::numeric_limits<float>::quiet_NaN());
 }
 
 void DomainMaps::fill(const float* margins, std::size_t stride, std::span<const std::uint64_t> pixels,

@@ -16,11 +16,10 @@ void shown_values(const Task& task, std::span<float> margins, std::size_t rows);
 /// One task on its way from features to maps: which maps it fills, and how a booster's outputs become their values.
 class TaskMaps {
  public:
-  /// Adds the task's maps (filled with NaN, `pixels` long) to `maps`, and what the user should know to `notes`.
+  /// Adds the task's maps, without values, to `maps`, and what the user should know to `notes`.
   /// Throws Error{mismatch} when the booster wants another number of features, Error{input} when it has another number
   /// of classes than the task.
-  TaskMaps(const Task& task, std::size_t feature_count, std::uint64_t pixels, std::vector<Map>& maps,
-           std::vector<std::string>& notes);
+  TaskMaps(const Task& task, std::size_t feature_count, std::vector<Map>& maps, std::vector<std::string>& notes);
 
   /// What is run for the task: its booster on its base and, where it has one, the noise term as a booster without trees,
   /// whose outputs follow.
@@ -47,7 +46,8 @@ class TaskMaps {
 /// The maps "domain_distance" and "in_domain" of a model that has a domain.
 class DomainMaps {
  public:
-  DomainMaps(const Domain& domain, std::size_t feature_count, std::uint64_t pixels, std::vector<Map>& maps);
+  /// Adds them, without values.
+  DomainMaps(const Domain& domain, std::size_t feature_count, std::vector<Map>& maps);
   /// Its projections, as a booster without trees.
   engine::BoosterRounds booster() const { return {&bare_, 0, &domain_.projections}; }
   /// As TaskMaps::fill.

@@ -1,8 +1,10 @@
+#include <oneapi/tbb/blocked_range.h>
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/parallel_invoke.h>
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 #include <numeric>
 #include <vector>
 
@@ -15,11 +17,13 @@ namespace elver {
 namespace {
 
 constexpr std::uint64_t kPixels = 2048, kRun = 32;  ///< that are looked at, in runs of so many
-/// Runs of so many where pixels are packed together, which are unpacked together; and of so many in a large image whose channels
-/// lie apart: each channel of each run is a place of its own on disk.
+/// Runs of so many where pixels are packed together, which are unpacked together; and of so many in a large image whose
+/// channels lie apart.
 constexpr std::uint64_t kPackedRun = 128, kLongRun = 512, kLarge = 1 << 18;
 constexpr std::size_t kBlock = 16;              ///< channels over which a spectrum is taken to be alike
 constexpr std::size_t kBins = 16;               ///< of the regression
+constexpr std::size_t kTogether = 8;            ///< pixels whose sums are taken side by side
+constexpr std::size_t kMeans = 256;             ///< channels whose means are taken together
 constexpr double kShapesDiffer = 0.1;           ///< spectra of one image differ in their features by so much
 constexpr double kSure = 5.0;                   ///< standard errors
 constexpr double kNotOne = 1.2;                 ///< a gain nearer to 1 than that (or its inverse) changes nothing
@@ -29,21 +33,28 @@ constexpr double kWide = 3.0;                   ///< ratio of means that tells a
 /// Spectra of some pixels, [pixel][channel].
 struct Sample {
   std::size_t pixels = 0, channels = 0;
-  std::vector<float> values;
+  std::unique_ptr<float[]> values;
   std::vector<double> mean;
-  const float* spectrum(std::size_t p) const { return values.data() + p * channels; }
+  const float* spectrum(std::size_t p) const { return values.get() + p * channels; }
 };
 
 /// Whether pixels are packed together in more than a run.
 bool packs(const Image& image) { return image.grain().columns > 2 * kRun; }
 
-/// A stretch unpacks beside others what read_tile unpacks under HDF5's lock. Elsewhere it would ask for each channel's pages.
+/// A large image whose channels lie apart: there each channel of each run is a place of its own on disk.
+bool lies_far(const Image& image) { return image.channels_first() && image.pixels() >= kLarge; }
+
+/// A stretch unpacks beside others what read_tile unpacks under HDF5's lock, and keeps no pages. Elsewhere asking for each
+/// channel's pages would take longer.
 void read_run(const Image& image, PixelRange run, std::span<float> tile) {
   const ChannelRange all{0, image.channels()};
   const std::uint64_t columns = image.columns(), row = run.first / columns;
-  if (!packs(image) || (run.last - 1) / columns != row) return image.read_tile(run, all, tile);
-  const std::uint64_t column = run.first % columns;
-  const auto stretch = image.stretch({row, row + 1, column, column + run.size()}, {&all, 1});
+  const std::uint64_t column = run.first % columns, last_row = (run.last - 1) / columns;
+  const bool one_row = row == last_row;
+  if (!lies_far(image) && (!packs(image) || !one_row)) return image.read_tile(run, all, tile);
+  const PixelBlock block = one_row ? PixelBlock{row, row + 1, column, column + run.size()}
+                                   : PixelBlock{row, last_row + 1, 0, columns};
+  const auto stretch = image.stretch(block, {&all, 1});
   for (std::size_t part = 0; part < stretch->parts(); ++part) stretch->unpack(part);
   stretch->read_tile(run, all, tile);
 }
@@ -61,8 +72,7 @@ void turn(const std::vector<float>& tile, std::size_t pixels, std::size_t channe
 /// Within an arena.
 Sample take_sample(const Image& image, const RunContext& context) {
   const std::uint64_t total = image.pixels();
-  const bool far = image.channels_first() && total >= kLarge;
-  const std::uint64_t run = far ? kLongRun : packs(image) ? kPackedRun : kRun;
+  const std::uint64_t run = lies_far(image) ? kLongRun : packs(image) ? kPackedRun : kRun;
   const std::uint64_t runs = std::clamp<std::uint64_t>((total + run - 1) / run, 1, kPixels / run), apart = total / runs;
   Sample out;
   out.channels = image.channels();
@@ -72,32 +82,41 @@ Sample take_sample(const Image& image, const RunContext& context) {
     const std::uint64_t count = std::min({run, total - first, r + 1 < runs ? apart : run});
     ranges.push_back({first, first + count});
   }
-  std::vector<std::vector<float>> found(runs);
+  std::vector<std::uint64_t> before(runs + 1, 0);
+  for (std::uint64_t r = 0; r < runs; ++r) before[r + 1] = before[r] + ranges[r].size();
+  out.values = std::make_unique_for_overwrite<float[]>(before.back() * out.channels);
+  std::vector<std::uint8_t> usable(before.back());
   oneapi::tbb::parallel_for(std::uint64_t{0}, runs, [&](std::uint64_t r) {
     context.check_interrupt();
     const std::size_t count = ranges[r].size();
     std::vector<float> tile(count * out.channels);
     read_run(image, ranges[r], tile);
-    found[r].resize(tile.size());
-    turn(tile, count, out.channels, found[r].data());
-  });
-  const auto channels = static_cast<std::ptrdiff_t>(out.channels);
-  for (const std::vector<float>& spectra : found) {
-    for (auto at = spectra.begin(); at != spectra.end(); at += channels) {
+    float* const spectra = out.values.get() + before[r] * out.channels;
+    turn(tile, count, out.channels, spectra);
+    for (std::size_t p = 0; p < count; ++p) {
+      const float* const spectrum = spectra + p * out.channels;
       bool finite = true, empty = true;
-      for (auto value = at; value != at + channels; ++value) {
-        finite = finite && std::abs(*value) < INFINITY;
-        empty = empty && *value == 0;
+      for (std::size_t c = 0; c < out.channels; ++c) {
+        finite = finite && std::abs(spectrum[c]) < INFINITY;
+        empty = empty && spectrum[c] == 0;
       }
-      if (finite && !empty) out.values.insert(out.values.end(), at, at + channels);
+      usable[before[r] + p] = finite && !empty ? 1 : 0;
     }
+  });
+  for (std::size_t p = 0; p < usable.size(); ++p) {
+    if (usable[p] == 0) continue;
+    if (out.pixels < p) std::copy_n(out.spectrum(p), out.channels, out.values.get() + out.pixels * out.channels);
+    ++out.pixels;
   }
-  out.pixels = out.values.size() / std::max<std::size_t>(1, out.channels);
   out.mean.assign(out.channels, 0.0);
-  for (std::size_t p = 0; p < out.pixels; ++p) {
-    for (std::size_t c = 0; c < out.channels; ++c) out.mean[c] += static_cast<double>(out.spectrum(p)[c]);
-  }
-  for (double& m : out.mean) m /= static_cast<double>(std::max<std::size_t>(1, out.pixels));
+  oneapi::tbb::parallel_for(
+      oneapi::tbb::blocked_range<std::size_t>(0, out.channels, kMeans), [&](const auto& some) {
+        for (std::size_t p = 0; p < out.pixels; ++p) {
+          for (std::size_t c = some.begin(); c < some.end(); ++c) out.mean[c] += static_cast<double>(out.spectrum(p)[c]);
+        }
+        for (std::size_t c = some.begin(); c < some.end(); ++c)
+          out.mean[c] /= static_cast<double>(std::max<std::size_t>(1, out.pixels));
+      });
   return out;
 }
 
@@ -122,18 +141,30 @@ std::vector<Point> scatter_of(const Sample& sample) {
     }
     sharp -= std::abs(level) / n;
     if (!(level > 0) || sharp * (with_mean ? kShapesDiffer * kShapesDiffer : 1.0) > 0.05 * level) return;
-    found[b].reserve(sample.pixels);
-    for (std::size_t p = 0; p < sample.pixels; ++p) {
-      const float* const y = sample.spectrum(p) + b * kBlock;
-      const double here = std::accumulate(y, y + kBlock, 0.0) / kBlock, scale = with_mean ? here / level : 0.0;
-      double above[kBlock], variance = 0;
-      for (std::size_t i = 0; i < kBlock; ++i) above[i] = static_cast<double>(y[i]) - scale * mean[i];
-      for (std::size_t i = 1; i + 1 < kBlock; ++i) {
-        const double d = above[i - 1] - 2 * above[i] + above[i + 1];
-        variance += d * d;
+    found[b].resize(sample.pixels);
+    for (std::size_t first = 0; first < sample.pixels; first += kTogether) {
+      const std::size_t count = std::min(kTogether, sample.pixels - first);
+      const float* const y = sample.spectrum(first) + b * kBlock;
+      double here[kTogether]{}, scale[kTogether]{}, variance[kTogether]{}, above[kBlock][kTogether];
+      for (std::size_t i = 0; i < kBlock; ++i) {
+        for (std::size_t p = 0; p < count; ++p) here[p] += static_cast<double>(y[p * sample.channels + i]);
       }
-      variance /= 6 * (kBlock - 2);
-      found[b].push_back({here, variance * (with_mean ? n / (n - 1) : 1.0)});
+      for (std::size_t p = 0; p < count; ++p) {
+        here[p] /= kBlock;
+        scale[p] = with_mean ? here[p] / level : 0.0;
+      }
+      for (std::size_t i = 0; i < kBlock; ++i) {
+        for (std::size_t p = 0; p < count; ++p)
+          above[i][p] = static_cast<double>(y[p * sample.channels + i]) - scale[p] * mean[i];
+      }
+      for (std::size_t i = 1; i + 1 < kBlock; ++i) {
+        for (std::size_t p = 0; p < count; ++p) {
+          const double d = above[i - 1][p] - 2 * above[i][p] + above[i + 1][p];
+          variance[p] += d * d;
+        }
+      }
+      for (std::size_t p = 0; p < count; ++p)
+        found[b][first + p] = {here[p], variance[p] / (6 * (kBlock - 2)) * (with_mean ? n / (n - 1) : 1.0)};
     }
   });
   std::vector<Point> out;
@@ -218,8 +249,8 @@ Regression regress(std::vector<Point> points) {
 /// number.
 double unit_of(const Sample& sample) {
   std::vector<double> values;
-  const std::size_t step = std::max<std::size_t>(1, sample.values.size() / 20000);
-  for (std::size_t i = 0; i < sample.values.size(); i += step) {
+  const std::size_t count = sample.pixels * sample.channels, step = std::max<std::size_t>(1, count / 20000);
+  for (std::size_t i = 0; i < count; i += step) {
     if (sample.values[i] != 0) values.push_back(std::abs(static_cast<double>(sample.values[i])));
   }
   std::sort(values.begin(), values.end());

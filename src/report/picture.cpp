@@ -176,4 +176,13 @@ void draw_status(const std::vector<PixelStatus>& status, const Axis& row_axis, c
   canvas.save_png(png, kMargin);
 }
 
+void ready_to_draw() noexcept {
+  try {
+    Canvas canvas;
+    for (const bool bold : {false, true}) canvas.text_width("0", kLabel, bold);
+    perceptual();
+  } catch (...) {  // who draws will say so
+  }
+}
+
 }  // namespace elver

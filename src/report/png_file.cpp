@@ -1,73 +1,89 @@
 #include "report/png_file.hpp"
 
-#include <png.h>
-#include <zlib.h>
+#include <libdeflate.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <span>
+#include <string_view>
 #include <vector>
 
 namespace elver::report {
 namespace {
 
-/// libpng's errors end here. What it jumps over is plain C.
-[[noreturn]] void on_error(png_structp png, png_const_charp message) {
-  *static_cast<const char**>(png_get_error_ptr(png)) = message;
-  png_longjmp(png, 1);
+using Bytes = std::vector<unsigned char>;
+
+void put(Bytes& out, std::uint32_t number) {
+  for (const int shift : {24, 16, 8, 0}) out.push_back(static_cast<unsigned char>(number >> shift));
 }
-void on_warning(png_structp /*png*/, png_const_charp /*message*/) {}
 
-struct Source {
-  const unsigned char* pixels;
-  PictureSize size;
-  unsigned char* row;  ///< room for one row as RGB
-};
+/// Length, name, content, checksum of both.
+void put_chunk(Bytes& out, std::string_view name, std::span<const unsigned char> content) {
+  put(out, static_cast<std::uint32_t>(content.size()));
+  const std::size_t start = out.size();
+  out.insert(out.end(), name.begin(), name.end());
+  out.insert(out.end(), content.begin(), content.end());
+  put(out, ::libdeflate_crc32(0, out.data() + start, out.size() - start));
+}
 
-/// False where libpng gave up. Nothing in here has a destructor.
-bool encode(png_structp png, png_infop info, std::FILE* file, const Source& from) {
-  if (setjmp(png_jmpbuf(png)) != 0) return false;
-  png_init_io(png, file);
-  png_set_IHDR(png, info, static_cast<png_uint_32>(from.size.width), static_cast<png_uint_32>(from.size.height), 8,
-               PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-  png_set_compression_level(png, 1);
-  png_set_compression_strategy(png, Z_RLE);
-  png_set_filter(png, PNG_FILTER_TYPE_BASE, PNG_FILTER_SUB | PNG_FILTER_UP);  // at first both, so that rows are kept
-  png_write_info(png, info);
-  for (std::size_t y = 0; y < from.size.height; ++y) {
-    const unsigned char* const line = from.pixels + y * from.size.stride;
-    const bool same = y > 0 && std::memcmp(line, line - from.size.stride, 4 * from.size.width) == 0;
-    if (y > 0) png_set_filter(png, PNG_FILTER_TYPE_BASE, same ? PNG_FILTER_UP : PNG_FILTER_SUB);
-    for (std::size_t x = 0; x < from.size.width; ++x) {
+/// The rows as PNG filters them: a byte that names the filter, then what the filter leaves.
+std::unique_ptr<unsigned char[]> filtered(const unsigned char* pixels, PictureSize size) {
+  constexpr unsigned char kSub = 1, kUp = 2;
+  const std::size_t row_bytes = 1 + 3 * size.width;
+  auto out = std::make_unique_for_overwrite<unsigned char[]>(row_bytes * size.height);
+  for (std::size_t y = 0; y < size.height; ++y) {
+    unsigned char* to = out.get() + y * row_bytes;
+    const unsigned char* const line = pixels + y * size.stride;
+    if (y > 0 && std::memcmp(line, line - size.stride, 4 * size.width) == 0) {
+      *to = kUp;
+      std::fill_n(to + 1, row_bytes - 1, static_cast<unsigned char>(0));
+      continue;
+    }
+    *to++ = kSub;
+    std::uint32_t left = 0;
+    for (std::size_t x = 0; x < size.width; ++x) {
       std::uint32_t word;
       std::memcpy(&word, line + 4 * x, 4);
-      from.row[3 * x] = static_cast<unsigned char>(word >> 16);
-      from.row[3 * x + 1] = static_cast<unsigned char>(word >> 8);
-      from.row[3 * x + 2] = static_cast<unsigned char>(word);
+      for (const int shift : {16, 8, 0}) *to++ = static_cast<unsigned char>((word >> shift) - (left >> shift));
+      left = word;
     }
-    png_write_row(png, from.row);
   }
-  png_write_end(png, info);
-  return true;
+  return out;
 }
 
 }  // namespace
 
 std::string write_png(const std::filesystem::path& path, const unsigned char* pixels, PictureSize size) {
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "wbe"), &std::fclose);
-  if (!file) return std::strerror(errno);
-  const char* message = "libpng cannot be used";
-  png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &message, &on_error, &on_warning);
-  png_infop info = png != nullptr ? png_create_info_struct(png) : nullptr;
-  std::vector<unsigned char> row(3 * size.width);
+  constexpr std::array<unsigned char, 8> kSignature{0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
+  constexpr int kLevel = 1;
+  const std::unique_ptr<libdeflate_compressor, void (*)(libdeflate_compressor*)> packer(
+      ::libdeflate_alloc_compressor(kLevel), &::libdeflate_free_compressor);
+  if (!packer) return std::strerror(ENOMEM);
+  const std::unique_ptr<unsigned char[]> rows = filtered(pixels, size);
+  const std::size_t bytes = (1 + 3 * size.width) * size.height;
+  const std::size_t most = ::libdeflate_zlib_compress_bound(packer.get(), bytes);
+  const auto packed = std::make_unique_for_overwrite<unsigned char[]>(most);
+  const std::size_t packed_bytes = ::libdeflate_zlib_compress(packer.get(), rows.get(), bytes, packed.get(), most);
+
+  Bytes header, out(kSignature.begin(), kSignature.end());
+  put(header, static_cast<std::uint32_t>(size.width));
+  put(header, static_cast<std::uint32_t>(size.height));
+  header.insert(header.end(), {8, 2, 0, 0, 0});  // bits of a sample, RGB; the only compression and filters; not interlaced
+  put_chunk(out, "IHDR", header);
+  put_chunk(out, "IDAT", {packed.get(), packed_bytes});
+  put_chunk(out, "IEND", {});
+
   errno = 0;
-  const bool written = info != nullptr && encode(png, info, file.get(), {pixels, size, row.data()});
-  std::string why = written ? "" : errno != 0 ? std::strerror(errno) : message;
-  png_destroy_write_struct(&png, &info);
-  if (why.empty() && std::fflush(file.get()) != 0) why = std::strerror(errno);
-  return why;
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "wbe"), &std::fclose);
+  if (!file) return std::strerror(errno);
+  const bool written = std::fwrite(out.data(), 1, out.size(), file.get()) == out.size();
+  const bool closed = std::fclose(file.release()) == 0;
+  return written && closed ? "" : std::strerror(errno != 0 ? errno : EIO);
 }
 
 }  // namespace elver::report

@@ -1,8 +1,10 @@
 #include "report/run_json.hpp"
 
 #include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/parallel_invoke.h>
 
 #include <cmath>
+#include <utility>
 
 #include "elver/version.hpp"
 #include "energy/calibration_json.hpp"
@@ -90,13 +92,9 @@ Json options_json(const Model& model, const RunRecord& record) {
 }
 
 /// Every map with its unit and, over the pixels that have a value, its spread.
-Json maps_json(const MapResult& result, unsigned threads) {
+Json maps_json(const MapResult& result) {
   std::vector<MapSpread> spreads(result.maps.size());
-  RunContext context;
-  context.threads = threads;
-  in_arena(context, [&] {
-    oneapi::tbb::parallel_for(std::size_t{0}, spreads.size(), [&](std::size_t i) { spreads[i] = spread_of(result.maps[i]); });
-  });
+  oneapi::tbb::parallel_for(std::size_t{0}, spreads.size(), [&](std::size_t i) { spreads[i] = spread_of(result.maps[i]); });
   Json out = Json::array();
   for (std::size_t i = 0; i < spreads.size(); ++i) {
     const Map& map = result.maps[i];
@@ -116,13 +114,19 @@ Json maps_json(const MapResult& result, unsigned threads) {
 
 nlohmann::ordered_json run_record_json(const Image& image, const Model& model, const MapResult& result,
                                        const RunRecord& record) {
+  Json input, maps;
+  RunContext context;
+  context.threads = record.threads;
+  in_arena(context, [&] {
+    oneapi::tbb::parallel_invoke([&] { input = input_json(image, record.input); }, [&] { maps = maps_json(result); });
+  });
   Json status;
   for (std::size_t code = 0; code < status_count; ++code) {
     status[std::string(name_of(static_cast<PixelStatus>(code)))] = result.status_counts[code];
   }
   return {{"elver", version()},
           {"command", record.command_line},
-          {"input", input_json(image, record.input)},
+          {"input", std::move(input)},
           {"model",
            {{"name", model.name},
             {"file", record.model.string()},
@@ -138,7 +142,7 @@ nlohmann::ordered_json run_record_json(const Image& image, const Model& model, c
           {"computed_on", result.computed_on},
           {"forest", result.forest},
           {"status", status},
-          {"maps", maps_json(result, record.threads)},
+          {"maps", std::move(maps)},
           {"notes", result.notes}};
 }
 

@@ -1,4 +1,5 @@
 #include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/parallel_invoke.h>
 
 #include "elver/error.hpp"
 #include "elver/report.hpp"
@@ -10,9 +11,8 @@
 namespace elver {
 namespace {
 
-void write_files(OutputSet& out, const Image& image, const Model& model, const MapResult& result,
+void write_files(report::MapFiles& files, const Image& image, const Model& model, const MapResult& result,
                  const RunRecord& record, const std::string& record_json, const RunContext& context) {
-  report::MapFiles files(out, record.formats);
   files.add(image, result, record_json, context);
   for (std::size_t e = 0; record.keep_edges && e < model.edges.size(); ++e) {
     const std::unique_ptr<Image> net = net_edge(image, model, result, e);
@@ -24,25 +24,30 @@ void write_files(OutputSet& out, const Image& image, const Model& model, const M
   files.commit();
 }
 
-void write_pictures(OutputSet& out, const Image& image, const MapResult& result, Pictures which,
-                    const RunContext& context) {
-  if (which == Pictures::none) return;
-  const std::pair<Axis, Axis> axes = map_axes(image);
-  std::vector<std::pair<const Map*, std::filesystem::path>> pictures;
-  std::span<const float> in_domain;
+using PictureFiles = std::vector<std::pair<const Map*, std::filesystem::path>>;  ///< of no map: of the status
+
+PictureFiles stage_pictures(OutputSet& out, const MapResult& result, Pictures which) {
+  PictureFiles pictures;
+  if (which == Pictures::none) return pictures;
   for (const Map& map : result.maps) {
-    if (map.name == "in_domain") in_domain = map.values;
     if (which == Pictures::all || map.of_task) pictures.emplace_back(&map, out.stage(report::picture_name(map.name)));
   }
   pictures.emplace_back(nullptr, out.stage("status.png"));
-  in_arena(context, [&] {
-    oneapi::tbb::parallel_for(std::size_t{0}, pictures.size(), [&](std::size_t i) {
-      context.check_interrupt();
-      const auto& [map, path] = pictures[i];
-      if (map == nullptr) return draw_status(result.status, axes.first, axes.second, path);
-      const bool marked = map->of_task && map->name != "in_domain";
-      draw_map(*map, result.status, axes.first, axes.second, path, marked ? in_domain : std::span<const float>());
-    });
+  return pictures;
+}
+
+void draw(const PictureFiles& pictures, const Image& image, const MapResult& result, const RunContext& context) {
+  const std::pair<Axis, Axis> axes = map_axes(image);
+  std::span<const float> in_domain;
+  for (const Map& map : result.maps) {
+    if (map.name == "in_domain") in_domain = map.values;
+  }
+  oneapi::tbb::parallel_for(std::size_t{0}, pictures.size(), [&](std::size_t i) {
+    context.check_interrupt();
+    const auto& [map, path] = pictures[i];
+    if (map == nullptr) return draw_status(result.status, axes.first, axes.second, path);
+    const bool marked = map->of_task && map->name != "in_domain";
+    draw_map(*map, result.status, axes.first, axes.second, path, marked ? in_domain : std::span<const float>());
   });
 }
 
@@ -69,8 +74,12 @@ std::string write_maps(OutputSet& out, const Image& image, const Model& model, M
   add_preparation(result, record.preparation);
   nlohmann::ordered_json run = run_record_json(image, model, result, record);
   if (context.progress != nullptr) context.progress->begin("write", 1, "files");
-  write_files(out, image, model, result, record, dumped(run, -1), context);
-  write_pictures(out, image, result, record.pictures, context);
+  report::MapFiles files(out, record.formats);
+  const PictureFiles pictures = stage_pictures(out, result, record.pictures);
+  in_arena(context, [&] {
+    oneapi::tbb::parallel_invoke([&] { draw(pictures, image, result, context); },
+                                 [&] { write_files(files, image, model, result, record, dumped(run, -1), context); });
+  });
   context.check_interrupt();
   if (context.progress != nullptr) context.progress->end();
   report::supersede_earlier(out, "run.json");

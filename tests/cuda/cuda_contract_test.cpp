@@ -186,6 +186,18 @@ TEST_F(CudaContract, MarginsOfEveryDepth) {
   }
 }
 
+// Trees as deep as they like: grown leaf by leaf, of more leaves than a byte counts, chains.
+TEST_F(CudaContract, MarginsOfLargeTrees) {
+  for (const std::size_t leaves : {100, 255, 600}) {
+    RandomBooster wanted{.features = 5, .trees = 5, .depth = 99, .leaves = leaves};
+    expect_same_predictions(random_booster(wanted), 129, std::to_string(leaves) + " leaves");
+    wanted.categorical = wanted.vector_leaves = true;
+    wanted.outputs = 3;
+    expect_same_predictions(random_booster(wanted), 33, std::to_string(leaves) + " leaves, vectors, categories");
+  }
+  expect_same_predictions(random_booster({.trees = 2, .depth = 256, .leaf_chance = 1}), 33, "chain of depth 256");
+}
+
 TEST_F(CudaContract, MarginsOfCategoriesVectorsWeightsAndOddThresholds) {
   expect_same_predictions(random_booster({.categorical = true}), 200, "categorical");
   expect_same_predictions(random_booster({.outputs = 3, .vector_leaves = true}), 200, "vector leaves");

@@ -7,19 +7,19 @@
 #include "elver/core/power_law.hpp"
 
 /// One edge of one pixel: from counts to a background, its signal, its errors and its status, in the order in which a
-/// lane meets the channels.
+/// lane meets the channels. Both back ends run this text: CUDA in one thread a pixel, SIMD loop by loop over a block of
+/// pixels. Where T is said, it is a number or a register of the numbers of several pixels (and the function part of its
+/// caller, who knows the registers); x is the same for all of them.
 namespace elver::core {
 
 /// Sums over the fit window.
 template <class T>
 struct WindowSums {
-  T counts = 0, moment = 0;
-  T spoiled = 0;  ///< NaN where a value was not finite
+  T counts{}, moment{};
 
-  ELVER_HD void add(T y, T x) {
+  ELVER_HD __attribute__((always_inline)) void add(T y, float x) {
     counts = counts + y;
     moment = moment + y * x;
-    spoiled = spoiled + y * T(0);
   }
 };
 
@@ -36,10 +36,22 @@ ELVER_HD PoissonState<T> poisson_state(const Coefficients& series, int count, T 
   return {sums[0], sums[1], sums[2], sums[3]};
 }
 
-/// What a channel of the fit window adds to Pearson's chi-square of a power law.
+/// Whether the series hold there; outside nothing they say does.
+ELVER_HD inline bool in_series(float u) { return u >= -1.0f && u <= 1.0f; }
+
+/// A: counts per channel at 1 eV.
+ELVER_HD inline float amplitude(const PoissonState<float>& state, float counts, float channels, float log2_e0) {
+  return counts / channels * exp2(state.r * log2_e0 - state.log2_mean);
+}
+
+/// The curve before it is corrected, when its exponent is a straight line.
+ELVER_HD inline float straight(const BackgroundCurve<float>& law, float x) {
+  return law.scale * exp2(law.c0 + x * law.c1);
+}
+
+/// What a channel of the fit window adds to Pearson's chi-square.
 template <class T>
-ELVER_HD T chi_square_term(const BackgroundCurve<T>& law, T x, T y) {
-  const T mean = law.scale * exp2(law.c0 + x * law.c1);
+ELVER_HD __attribute__((always_inline)) inline T chi_square_term(T mean, T y) {
   const T d = y - mean;
   return d * d / mean;
 }
@@ -63,11 +75,10 @@ ELVER_HD inline float variance_of_counts(float chi_square, float counts, float c
 /// Sums over the signal window.
 template <class T>
 struct SignalSums {
-  T background = 0, lever = 0, signal = 0;
+  T background{}, lever{}, signal{};
 
-  /// Takes the channel in and returns its net counts.
-  ELVER_HD T add(const BackgroundCurve<T>& curve, T x, T y) {
-    const T b = curve(x);
+  /// Takes the channel in, whose background is b, and returns its net counts.
+  ELVER_HD __attribute__((always_inline)) T add(T b, float x, T y) {
     background = background + b;
     lever = lever + b * x;
     const T net = y - b;
@@ -86,6 +97,7 @@ struct EdgeSums {
   WindowSums<float> window;
   SignalSums<float> signal;
   BackgroundCurve<float> curve;
+  float spoiled = 0;  ///< NaN where a value beyond the fit window is not finite
   float amplitude = 0, r = 0, chi_square = 0, phi = 0;
   PixelStatus status = PixelStatus::ok;  ///< of the fit itself
 };
@@ -97,24 +109,57 @@ ELVER_HD inline EdgeFit without_value(PixelStatus status) {
   return {kNaN, kNaN, kNaN, kNaN, kNaN, kNaN, kNaN, kNaN, status};
 }
 
-/// The first reason to refuse the fit, or ok.
-ELVER_HD inline PixelStatus judged(const EdgeSums& s, const FitLimits& limits) {
-  const float counts = s.window.counts;
-  if (s.window.spoiled != s.window.spoiled || !(counts >= -kLargest && counts <= kLargest)) return PixelStatus::not_finite;
-  if (s.status == PixelStatus::non_positive_window) return s.status;
-  if (static_cast<double>(counts / s.phi) < limits.minimum_counts) return PixelStatus::too_few_counts;
+// Reasons to refuse a fit. Without branches, so that a loop of them becomes vector instructions.
+
+ELVER_HD inline bool too_few(float counts, float phi, const FitLimits& limits) {
+  return static_cast<double>(counts / phi) < limits.minimum_counts;
+}
+
+ELVER_HD inline bool r_outside(float r_found, float slope_variance, const FitLimits& limits) {
   constexpr double kLn2 = 0.69314718055994530942;
-  const double r = static_cast<double>(s.r);
+  const double r = static_cast<double>(r_found);
   // Of r: ln of the curve falls by r ln 2 per unit of x.
-  const double error = std::sqrt(static_cast<double>(s.curve.slope_variance)) / kLn2;
+  const double error = std::sqrt(static_cast<double>(slope_variance)) / kLn2;
   const double allowed = limits.r_standard_errors > 0 ? limits.r_standard_errors * error : 0.0;
-  if (!(r >= limits.r_minimum - allowed && r <= limits.r_maximum + allowed)) return PixelStatus::r_out_of_range;
-  return s.status;
+  return !(r >= limits.r_minimum - allowed && r <= limits.r_maximum + allowed);
+}
+
+ELVER_HD constexpr std::int32_t code_of(PixelStatus status) { return static_cast<std::int32_t>(status); }
+
+/// The first of them, or what the fit itself was. A sum is finite only where all that is in it is.
+ELVER_HD inline std::int32_t judged(std::int32_t status, bool few, bool outside, float counts, float spoiled) {
+  const std::int32_t refused =
+      few ? code_of(PixelStatus::too_few_counts) : (outside ? code_of(PixelStatus::r_out_of_range) : status);
+  const std::int32_t found = status == code_of(PixelStatus::non_positive_window) ? status : refused;
+  const bool finite = spoiled == spoiled && counts >= -kLargest && counts <= kLargest;
+  return finite ? found : code_of(PixelStatus::not_finite);
+}
+
+/// Of the background's sum over the signal window.
+ELVER_HD inline float background_error(float background, float lever, float level_variance, float slope_variance,
+                                       float centre) {
+  const float d = lever / background - centre;
+  return background * std::sqrt(level_variance + slope_variance * d * d);
+}
+
+ELVER_HD inline float signal_to_noise(float signal, float background, float background_error, float phi) {
+  // Squares of counts that a file has scaled up or down leave single precision.
+  const double sum = static_cast<double>(signal) + static_cast<double>(background);
+  const double total = 0.0 < sum ? sum : 0.0;
+  const double error = static_cast<double>(background_error);
+  const double variance = static_cast<double>(phi) * total + error * error;
+  constexpr double kMost = static_cast<double>(kLargest);
+  double snr = variance > 0 ? static_cast<double>(signal) / std::sqrt(variance) : 0.0;
+  snr = snr < -kMost ? -kMost : snr;
+  snr = kMost < snr ? kMost : snr;
+  return static_cast<float>(snr);
 }
 
 /// The fit as it is handed out.
 ELVER_HD inline EdgeFit finished(const EdgeSums& s, const FitLimits& limits) {
-  const PixelStatus status = judged(s, limits);
+  const auto status =
+      static_cast<PixelStatus>(judged(code_of(s.status), too_few(s.window.counts, s.phi, limits),
+                                      r_outside(s.r, s.curve.slope_variance, limits), s.window.counts, s.spoiled));
   if (failed(status)) return without_value(status);
   EdgeFit fit;
   fit.status = status;
@@ -123,19 +168,10 @@ ELVER_HD inline EdgeFit finished(const EdgeSums& s, const FitLimits& limits) {
   fit.reduced_chi_square = s.chi_square;
   fit.phi = s.phi;
   fit.background = s.signal.background;
-  const float d = s.signal.lever / s.signal.background - s.curve.centre;
-  fit.background_error = fit.background * std::sqrt(s.curve.level_variance + s.curve.slope_variance * d * d);
+  fit.background_error = background_error(s.signal.background, s.signal.lever, s.curve.level_variance,
+                                          s.curve.slope_variance, s.curve.centre);
   fit.signal = s.signal.signal;
-  // Squares of counts that a file has scaled up or down leave single precision.
-  const double sum = static_cast<double>(fit.signal) + static_cast<double>(fit.background);
-  const double total = 0.0 < sum ? sum : 0.0;
-  const double error = static_cast<double>(fit.background_error);
-  const double variance = static_cast<double>(fit.phi) * total + error * error;
-  const double most = static_cast<double>(kLargest);
-  double snr = variance > 0 ? static_cast<double>(fit.signal) / std::sqrt(variance) : 0.0;
-  snr = snr < -most ? -most : snr;
-  snr = most < snr ? most : snr;
-  fit.snr = static_cast<float>(snr);
+  fit.snr = signal_to_noise(fit.signal, fit.background, fit.background_error, fit.phi);
   return fit;
 }
 
