@@ -20,6 +20,7 @@ class TimedImage : public Image {
   }
   void stay_within(std::uint64_t bytes) const override { image_.stay_within(bytes); }
   Grain grain() const override { return image_.grain(); }
+  bool channels_first() const override { return image_.channels_first(); }
   /// Fetching is done ahead: only unpacking and reading count.
   std::unique_ptr<Stretch> stretch(const PixelBlock& pixels, std::span<const ChannelRange> channels) const override {
     return std::make_unique<Timed>(image_.stretch(pixels, channels), seconds_);
