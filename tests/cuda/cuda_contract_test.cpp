@@ -110,10 +110,10 @@ TEST_F(CudaContract, MapsOfOtherGridsAndLimits) {
 }
 
 // What maps do not show: every number of every fit, and the features themselves.
-TEST_F(CudaContract, FitsAndFeatures) {
-  const std::uint64_t pixels = 130;
-  const auto image = spectra<std::uint16_t>(NumberType::u16, Order::energy_major, pixels, true, 60, 3);
-  const Model model = model_of(3, 30, {{.trees = 9, .depth = 5}});
+void expect_same_fits(std::uint64_t pixels, std::size_t edge_count) {
+  SCOPED_TRACE(std::to_string(pixels) + " pixels, " + std::to_string(edge_count) + " edges");
+  const auto image = spectra<std::uint16_t>(NumberType::u16, Order::energy_major, pixels, true, 60, edge_count);
+  const Model model = model_of(edge_count, 30, {{.trees = 9, .depth = 5}});
   const Plan plan(model, image->energy());
   std::vector<float> counts(plan.channels().size() * pixels);
   image->read_tile({0, pixels}, plan.channels(), counts);
@@ -132,7 +132,7 @@ TEST_F(CudaContract, FitsAndFeatures) {
   const std::array<int, 1> devices{0};
   engine::for_each_device_tile(*image, job, devices, {}, {.threads = 1}, "", [&](PixelRange range, const cuda::TileResult& tile) {
     for (std::size_t p = 0; p < tile.rows; ++p) {
-      for (std::size_t e = 0; e < 3; ++e) {
+      for (std::size_t e = 0; e < edge_count; ++e) {
         const EdgeFit &a = wanted.fits[e * pixels + range.first + p], &b = tile.fits[e * tile.stride + p];
         EXPECT_EQ(a.status, b.status) << p;
         for (std::size_t i = 0; i < 8; ++i) {
@@ -147,7 +147,13 @@ TEST_F(CudaContract, FitsAndFeatures) {
       }
     }
   });
-  held("fits and features", device_name(), "130 pixels, 3 edges", pixels * (3 * 8 + edges.feature_count));
+  held("fits and features", device_name(), std::to_string(pixels) + " pixels, " + std::to_string(edge_count) + " edges",
+       pixels * (edge_count * 8 + edges.feature_count));
+}
+
+TEST_F(CudaContract, FitsAndFeatures) {
+  for (const std::uint64_t pixels : {1, 31, 33, 130}) expect_same_fits(pixels, 3);
+  for (const std::size_t edges : {1, 2, 5, 8}) expect_same_fits(33, edges);
 }
 
 // Trees on linear bases between trees without one, intervals, and the domain, whose projections have no trees at all.
