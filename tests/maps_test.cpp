@@ -2,13 +2,17 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <functional>
+#include <random>
 
 #include "elver/error.hpp"
 #include "map_samples.hpp"
 #include "support.hpp"
+#include "types/ranked.hpp"
 
 namespace elver::test {
 namespace {
@@ -245,6 +249,31 @@ TEST(Maps, SpreadIsOverThePixelsWithAValue) {
   EXPECT_EQ(spread.median, 2.5);
   EXPECT_EQ(spread.maximum, 10);
   EXPECT_EQ(spread_of({"m", "", {nan}}).values, 0U);
+}
+
+TEST(Ranked, IsWhatSortingPutsThere) {
+  std::mt19937 random(4);
+  std::normal_distribution<float> values(0, 1), narrow(3, 1e-4F);
+  std::uniform_int_distribution<int> classes(0, 4);
+  const std::vector<std::function<float()>> kinds{[&] { return values(random); }, [&] { return narrow(random); },
+                                                  [&] { return static_cast<float>(classes(random)); },
+                                                  [&] { return std::exp2(20 * values(random)); }};
+  for (const auto& kind : kinds) {
+    for (const std::size_t count : {1, 2, 99, 3000}) {
+      std::vector<float> some, sorted;
+      for (std::size_t i = 0; i < count; ++i) some.push_back(kind());
+      some.insert(some.begin(), {NAN, INFINITY});
+      some.push_back(-INFINITY);
+      std::ranges::copy_if(some, std::back_inserter(sorted), [](float v) { return std::isfinite(v); });
+      std::ranges::sort(sorted);
+      const Ranked ranked(some);
+      ASSERT_EQ(ranked.size(), count);
+      EXPECT_EQ(ranked.least(), sorted.front());
+      EXPECT_EQ(ranked.most(), sorted.back());
+      for (std::size_t i = 0; i < count; i += 1 + count / 20) EXPECT_EQ(ranked.at(i), sorted[i]) << i << " of " << count;
+    }
+  }
+  EXPECT_EQ(Ranked(std::vector<float>{NAN}).size(), 0u);
 }
 
 }  // namespace

@@ -225,6 +225,40 @@ TEST(Stretch, OfAMappedFileGivesWhatTheImageGives) {
   }
 }
 
+#ifdef __linux__
+/// Pages of files that are this program's memory.
+std::uint64_t file_pages() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("RssFile:")) return std::stoull(line.substr(8)) << 10;
+  }
+  return 0;
+}
+
+// Two stretches of 64 MB, and half as much for whatever else is mapped meanwhile, of a file of 320 MB (a hole: no disk).
+TEST(Stretch, OfALargeFileIsLetGoOf) {
+  const TempDir dir;
+  constexpr std::uint64_t kRows = 400, kColumns = 100, kChannels = 4000;
+  { std::ofstream(dir / "raw") << 'x'; }
+  std::filesystem::resize_file(dir / "raw", kRows * kColumns * kChannels * 2);
+  constexpr std::ptrdiff_t kSpectrum = kChannels * 2;
+  const StridedImage image(info_of(NumberType::u16, {kRows, kColumns}, kChannels),
+                           {map_file(dir / "raw"), 0, {kColumns * kSpectrum, kSpectrum, 2}, false});
+  RunContext context;
+  context.threads = 2;
+  const std::uint64_t before = file_pages();
+  std::uint64_t most = 0, tiles = 0;
+  std::mutex mutex;
+  const ChannelRange all{0, kChannels};
+  engine::deal_tiles(image, {&all, 1}, context, "test", [&](const Tile&) {
+    const std::lock_guard lock(mutex);
+    if (tiles++ % 16 == 0) most = std::max(most, file_pages());
+  });
+  EXPECT_GT(most, before);
+  EXPECT_LT(most - before, std::uint64_t{160} << 20);
+}
+#endif
+
 // A file that is cut off while it is read ends in a sentence, not in a signal.
 TEST(Stretch, OfAFileThatBecameShorterIsRefused) {
   const TempDir dir;
@@ -264,19 +298,20 @@ TEST(Stretch, KeepsWithinTheMemory) {
   EXPECT_THROW(engine::cut_tiles(image, windows, tight, 128), Error);
 }
 
-// Every size around the squares of eight, for every vector register: the numbers that a plain loop gives.
+// Every size around the squares of eight and sixteen, for every vector register: the numbers that a plain loop gives.
 TEST(Transpose, IsAPlainLoops) {
   std::vector<std::byte> from(40 * 512);
   std::mt19937 random(5);
   for (std::byte& b : from) b = static_cast<std::byte>(random() % 100);
   for (const NumberType type : {NumberType::u16, NumberType::i16, NumberType::i32, NumberType::f32}) {
-    for (std::size_t rows = 1; rows <= 26; ++rows) {
+    for (std::size_t rows = 1; rows <= 34; ++rows) {
       for (const std::size_t n : {1U, 3U, 4U, 7U, 8U, 9U, 24U, 31U}) {
-        std::vector<float> out(n * 30, -1);
+        std::vector<float> out(n * 36, -1), in_rows(rows * 40, -1);
         const std::byte* const start = from.data() + 2;
-        transpose_to_floats(start, type, rows, 510, n, out.data(), 30);
+        transpose_to_floats(start, type, rows, 510, n, out.data(), 36);
+        rows_to_floats(start, type, rows, 510, n, in_rows.data(), 40);
         for (std::size_t i = 0; i < n; ++i) {
-          for (std::size_t r = 0; r < 30; ++r) {
+          for (std::size_t r = 0; r < 36; ++r) {
             float expected = -1;
             const std::byte* const at = start + r * 510 + i * bytes_of(type);
             const auto as = [&]<class Number>(Number number) {
@@ -289,7 +324,9 @@ TEST(Transpose, IsAPlainLoops) {
                          : type == NumberType::i32 ? as(std::int32_t{})
                                                    : as(float{});
             }
-            ASSERT_EQ(std::memcmp(&out[i * 30 + r], &expected, 4), 0) << name_of(type) << ' ' << rows << ' ' << n;
+            ASSERT_EQ(std::memcmp(&out[i * 36 + r], &expected, 4), 0) << name_of(type) << ' ' << rows << ' ' << n;
+            if (r >= rows) continue;
+            ASSERT_EQ(std::memcmp(&in_rows[r * 40 + i], &expected, 4), 0) << name_of(type) << ' ' << rows << ' ' << n;
           }
         }
       }

@@ -1,5 +1,4 @@
 #include <malloc.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <array>
@@ -10,7 +9,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
-#include <memory>
 #include <new>
 #include <string>
 
@@ -18,6 +16,7 @@
 #include "cli/common.hpp"
 #include "elver/error.hpp"
 #include "elver/version.hpp"
+#include "types/large_pages.hpp"
 
 namespace {
 
@@ -57,14 +56,11 @@ void speak_of_memory_faults() {
 /// than what is done with them. So some tens of megabytes are kept, and the first of them come as large pages.
 void keep_memory() {
 #ifdef __GLIBC__
-  constexpr std::size_t kAtFirst = 16 << 20, kLargePage = 2 << 20;
-  ::mallopt(M_MMAP_THRESHOLD, kAtFirst + 1);
+  constexpr std::size_t kAtFirst = 16 << 20;
+  ::mallopt(M_MMAP_THRESHOLD, 2 * kAtFirst);
   ::mallopt(M_TRIM_THRESHOLD, 4 * kAtFirst);
   void* const first = std::malloc(kAtFirst);
-  std::size_t room = kAtFirst;
-  void* start = first;
-  if (first != nullptr && std::align(kLargePage, kLargePage, start, room) != nullptr)
-    ::madvise(start, room / kLargePage * kLargePage, MADV_HUGEPAGE);
+  elver::ask_for_large_pages(first, kAtFirst);
   std::free(first);
 #endif
 }

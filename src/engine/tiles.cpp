@@ -49,9 +49,11 @@ class Buffer {
 std::vector<PixelBlock> stretches_of(const Image& image, const TileCut& cut) {
   const std::uint64_t rows = image.rows(), columns = image.columns();
   std::vector<PixelBlock> out;
-  for (std::uint64_t row = 0; row < rows; row += cut.rows) {
+  // The first is waited for by all threads: it is a quarter of the others, as far as the grain allows.
+  const std::uint64_t grain = image.grain().rows, first = std::max(cut.rows / 4 / grain, std::uint64_t{1}) * grain;
+  for (std::uint64_t row = 0, height = std::min(first, cut.rows); row < rows; row += height, height = cut.rows) {
     for (std::uint64_t column = 0; column < columns; column += cut.columns) {
-      out.push_back({row, std::min(rows, row + cut.rows), column, std::min(columns, column + cut.columns)});
+      out.push_back({row, std::min(rows, row + height), column, std::min(columns, column + cut.columns)});
     }
   }
   return out;
@@ -101,9 +103,14 @@ TileCut cut_tiles(const Image& image, std::span<const ChannelRange> channels, co
 
   // A stretch is in memory as it was fetched and as it was unpacked, and so is the next.
   const std::uint64_t stored = std::max<std::uint64_t>(1, image.channels() * bytes_of(image.info().type));
-  const std::uint64_t usual_bytes = memory > 0 ? std::min(kStretchBytes, memory / 8) : kStretchBytes;
-  const std::uint64_t most_bytes = memory > 0 ? std::max<std::uint64_t>(memory / 8, 1) : kMostStretchBytes;
+  // Where channels lie apart, their parts are longer for it: to both sides of each more is mapped than is read.
+  const std::uint64_t long_enough = image.channels_first() ? 2 * kStretchBytes : kStretchBytes;
+  const std::uint64_t usual_bytes = memory > 0 ? std::min(long_enough, memory / 8) : long_enough;
   const std::uint64_t columns = std::max<std::uint64_t>(image.columns(), 1);
+  // The rows of a matrix are one long row here: it is cut as short as many rows would be, so that work begins soon.
+  const std::uint64_t most_bytes = memory > 0          ? std::max<std::uint64_t>(memory / 8, 1)
+                                   : image.rows() == 1 ? kStretchBytes
+                                                       : kMostStretchBytes;
   const Grain grain = image.grain();
   cut.rows = std::max<std::uint64_t>(1, usual_bytes / stored / columns / grain.rows) * grain.rows;
   cut.columns = columns;

@@ -20,6 +20,7 @@ class TimedImage : public Image {
   }
   void stay_within(std::uint64_t bytes) const override { image_.stay_within(bytes); }
   Grain grain() const override { return image_.grain(); }
+  bool channels_first() const override { return image_.channels_first(); }
   /// Fetching is done ahead: only unpacking and reading count.
   std::unique_ptr<Stretch> stretch(const PixelBlock& pixels, std::span<const ChannelRange> channels) const override {
     return std::make_unique<Timed>(image_.stretch(pixels, channels), seconds_);
@@ -52,14 +53,14 @@ class TimedImage : public Image {
 
 /// What all threads spent on each stage of a loop that took `wall` seconds, as shares of these.
 inline StageSeconds shared_out(StageSeconds spent, double wall) {
-  const double all = spent.read + spent.background + spent.features + spent.rank + spent.trees;
+  const double all = spent.read + spent.background + spent.features + spent.rank + spent.trees + spent.write;
   const double share = all > 0 ? wall / all : 0.0;
   return {spent.read * share,
           spent.background * share,
           spent.features * share,
           spent.rank * share,
           spent.trees * share,
-          0.0,
+          spent.write * share,
           0.0};
 }
 

@@ -55,7 +55,7 @@ void copy_from_file(const Bytes& bytes, std::size_t offset, std::span<std::byte>
 void give_back_pages(const Bytes& bytes) noexcept;
 /// Tells the system that some bytes of a mapped file are read next; returns at once.
 void will_need(const Bytes& bytes, std::span<const std::byte> part) noexcept;
-/// Waits until they are there, so that reading them costs no page faults. Throws Error{input} where the file has none
+/// Waits until they are there, so that reading them costs hardly a page fault. Throws Error{input} where the file has none
 /// any more.
 void fetch(const Bytes& bytes, std::span<const std::byte> part);
 /// Throws as map_file does, and maps nothing.

@@ -2,6 +2,7 @@
 #include <cstdlib>
 
 #include "io/strided_image.hpp"
+#include "types/large_pages.hpp"
 
 /// Stretches of images in mapped files.
 namespace elver {
@@ -75,6 +76,7 @@ class StridedImage::Copied : public Stretch {
     for (const ChannelRange& window : windows_) count += window.size();
     const std::size_t value = image.value_bytes();
     bytes_ = std::make_unique_for_overwrite<std::byte[]>(count * pixels.size() * value);
+    ask_for_large_pages(bytes_.get(), count * pixels.size() * value);
     const std::uint64_t columns = image.columns();
     const bool whole = pixels.columns() == columns;
     std::byte* to = bytes_.get();

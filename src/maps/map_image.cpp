@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <iterator>
 #include <limits>
 #include <optional>
 #include <set>
@@ -18,6 +17,7 @@
 #include "maps/device_maps.hpp"
 #include "maps/task_maps.hpp"
 #include "types/arena.hpp"
+#include "types/ranked.hpp"
 #include "types/stopwatch.hpp"
 #include "types/text.hpp"
 
@@ -229,19 +229,12 @@ MapResult map_image(const Image& image, const Model& model, std::span<const std:
 }
 
 MapSpread spread_of(const Map& map) {
-  std::vector<float> values;
-  values.reserve(map.values.size());
-  std::copy_if(map.values.begin(), map.values.end(), std::back_inserter(values),
-               [](float v) { return std::isfinite(v); });
-  if (values.empty()) return {};
-  const auto [least, most] = std::minmax_element(values.begin(), values.end());
-  MapSpread spread{values.size(), *least, 0, *most};
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  spread.median = *middle;
-  if (values.size() % 2 == 0 && map.classes.empty()) {  // the median of classes is one of them
-    spread.median = (spread.median + static_cast<double>(*std::max_element(values.begin(), middle))) / 2;
-  }
+  const Ranked values(map.values);
+  if (values.size() == 0) return {};
+  const std::size_t middle = values.size() / 2;
+  MapSpread spread{values.size(), values.least(), values.at(middle), values.most()};
+  if (values.size() % 2 == 0 && map.classes.empty())  // the median of classes is one of them
+    spread.median = (spread.median + static_cast<double>(values.at(middle - 1))) / 2;
   return spread;
 }
 

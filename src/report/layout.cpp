@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "types/length.hpp"
+#include "types/ranked.hpp"
 #include "types/text.hpp"
 
 namespace elver::report {
@@ -89,17 +90,14 @@ ScaleBar scale_bar_for(double across, const Axis& column_axis) {
 }
 
 ColourRange percentile_range(const std::vector<float>& values) {
-  std::vector<float> finite;
-  finite.reserve(values.size());
-  std::copy_if(values.begin(), values.end(), std::back_inserter(finite), [](float v) { return std::isfinite(v); });
-  if (finite.empty()) return {0, 1, false, false, true};
-  const auto [least, most] = std::ranges::minmax(finite);
+  const Ranked finite(values);
+  if (finite.size() == 0) return {0, 1, false, false, true};
+  const float least = finite.least(), most = finite.most();
   const auto at = [&](double share) {
     const double place = share * static_cast<double>(finite.size() - 1);
-    const auto i = static_cast<std::ptrdiff_t>(place);
-    std::ranges::nth_element(finite, finite.begin() + i);  // what lies above it follows it
-    const float value = finite[static_cast<std::size_t>(i)];
-    const double next = finite.begin() + i + 1 == finite.end() ? value : *std::min_element(finite.begin() + i + 1, finite.end());
+    const auto i = static_cast<std::size_t>(place);
+    const float value = finite.at(i);
+    const double next = finite.at(std::min(i + 1, finite.size() - 1));
     return value + (place - static_cast<double>(i)) * (next - value);
   };
   ColourRange range{at(0.02), at(0.98)};
