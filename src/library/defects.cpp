@@ -2,6 +2,7 @@
 
 #include <Eigen/Dense>
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "library/elements.hpp"
@@ -34,17 +35,39 @@ Matrix rows_of(const Structure& s) {
 
 Vector place_of(const Atom& atom) { return {atom.fractional[0], atom.fractional[1], atom.fractional[2]}; }
 
-/// Between two fractional places of a cell, over the nearest images.
-double apart(const Matrix& lattice, const Vector& a, const Vector& b) {
-  Vector d = a - b;
-  for (int k = 0; k < 3; ++k) d(k) -= std::round(d(k));
-  double best = INFINITY;
-  for (int i = -1; i <= 1; ++i) {
-    for (int j = -1; j <= 1; ++j) {
-      for (int k = -1; k <= 1; ++k) best = std::min(best, ((d + Vector(i, j, k)) * lattice).norm());
+/// Distances in a periodic cell, over the nearest images.
+class Cell {
+ public:
+  explicit Cell(const Matrix& lattice) : lattice_(lattice) {
+    std::size_t n = 0;
+    for (int i = -1; i <= 1; ++i) {
+      for (int j = -1; j <= 1; ++j) {
+        for (int k = -1; k <= 1; ++k) images_[n++] = Vector(i, j, k) * lattice;
+      }
     }
   }
-  return best;
+  /// Between two fractional places, Angstrom.
+  double apart(const Vector& a, const Vector& b) const {
+    Vector d = a - b;
+    for (int k = 0; k < 3; ++k) d(k) -= std::round(d(k));
+    const Vector here = d * lattice_;
+    double best = INFINITY;
+    for (const Vector& image : images_) best = std::min(best, (here + image).squaredNorm());
+    return std::sqrt(best);
+  }
+
+ private:
+  Matrix lattice_;
+  std::array<Vector, 27> images_;
+};
+
+/// Whether two fractional places are the same one, or an image of it.
+bool same_place(const Vector& a, const Vector& b) {
+  for (int k = 0; k < 3; ++k) {
+    const double d = a(k) - b(k);
+    if (std::abs(d - std::round(d)) > 1e-5) return false;
+  }
+  return true;
 }
 
 struct CrystalSite {
@@ -53,7 +76,7 @@ struct CrystalSite {
 };
 
 /// The sites of the supercell whose vectors are `multiples` of the reference's.
-std::vector<CrystalSite> supercell(const Structure& reference, const Matrix& multiples, const Matrix& lattice) {
+std::vector<CrystalSite> supercell(const Structure& reference, const Matrix& multiples) {
   std::vector<CrystalSite> out;
   const Matrix inverse = multiples.inverse();
   const int reach = static_cast<int>(multiples.cwiseAbs().sum());
@@ -64,7 +87,7 @@ std::vector<CrystalSite> supercell(const Structure& reference, const Matrix& mul
         for (int k = -reach; k <= reach; ++k) {
           Vector place = (place_of(atom) + Vector(i, j, k)) * inverse;
           for (int x = 0; x < 3; ++x) place(x) -= std::floor(place(x) + 1e-6);
-          if (std::ranges::none_of(found, [&](const Vector& other) { return apart(lattice, place, other) < 0.1; })) found.push_back(place);
+          if (std::ranges::none_of(found, [&](const Vector& other) { return same_place(place, other); })) found.push_back(place);
         }
       }
     }
@@ -74,14 +97,14 @@ std::vector<CrystalSite> supercell(const Structure& reference, const Matrix& mul
 }
 
 /// [site]: the atom that it holds, -1: none; an atom stands on one site, the nearest.
-std::vector<int> occupants(const std::vector<CrystalSite>& sites, const Structure& cell, const Matrix& lattice, const Vector& shift) {
+std::vector<int> occupants(const std::vector<CrystalSite>& sites, const Structure& cell, const Cell& distances, const Vector& shift) {
   std::vector<int> out(sites.size(), -1);
   std::vector<double> distance(sites.size(), kReach);
   for (std::size_t a = 0; a < cell.atoms.size(); ++a) {
     std::size_t nearest = sites.size();
     double best = kReach;
     for (std::size_t s = 0; s < sites.size(); ++s) {
-      const double d = apart(lattice, place_of(cell.atoms[a]), sites[s].place + shift);
+      const double d = distances.apart(place_of(cell.atoms[a]), sites[s].place + shift);
       if (d < best) best = d, nearest = s;
     }
     if (nearest == sites.size() || best >= distance[nearest]) continue;
@@ -100,9 +123,9 @@ struct Laid {
 };
 
 /// The best of all origins: as written, or with its first oxygen on one of the structure's.
-Laid lay(const Structure& structure, const Structure& reference, const Matrix& lattice, const Matrix& multiples) {
+Laid lay(const Structure& structure, const Structure& reference, const Cell& distances, const Matrix& multiples) {
   Laid out;
-  out.sites = supercell(reference, multiples, lattice);
+  out.sites = supercell(reference, multiples);
   std::vector<Vector> shifts{Vector::Zero()};
   for (const CrystalSite& site : out.sites) {
     if (site.kind != Kind::oxygen) continue;
@@ -112,7 +135,7 @@ Laid lay(const Structure& structure, const Structure& reference, const Matrix& l
     break;
   }
   for (const Vector& shift : shifts) {
-    std::vector<int> found = occupants(out.sites, structure, lattice, shift);
+    std::vector<int> found = occupants(out.sites, structure, distances, shift);
     long right = 0;
     for (std::size_t s = 0; s < out.sites.size(); ++s) {
       if (found[s] < 0) continue;
@@ -129,9 +152,10 @@ Laid lay(const Structure& structure, const Structure& reference, const Matrix& l
 std::optional<Defects> find_defects(const Structure& structure, const Structure& reference) {
   const Matrix lattice = rows_of(structure), unit = rows_of(reference);
   if (std::abs(unit.determinant()) < 1 || std::abs(lattice.determinant()) < 1) return std::nullopt;
+  const Cell distances(lattice);
   Laid best;
   for (const Matrix& multiples : lattice_relations(lattice, unit)) {
-    Laid laid = lay(structure, reference, lattice, multiples);
+    Laid laid = lay(structure, reference, distances, multiples);
     if (laid.right > best.right) best = std::move(laid);
     if (static_cast<double>(best.right) >= kEnough * 1000 * static_cast<double>(structure.atoms.size())) break;
   }
@@ -157,9 +181,10 @@ std::optional<Defects> find_defects(const Structure& structure, const Structure&
 }
 
 double distance_to(const Defects& defects, const Structure& structure, std::size_t atom) {
+  const Cell distances(rows_of(structure));
   double best = std::nan("");
   for (const std::array<double, 3>& place : defects.places) {
-    const double d = apart(rows_of(structure), place_of(structure.atoms[atom]), {place[0], place[1], place[2]});
+    const double d = distances.apart(place_of(structure.atoms[atom]), {place[0], place[1], place[2]});
     if (!(best <= d)) best = d;
   }
   return best;
