@@ -57,8 +57,8 @@ def main():
         options.write.write_text(
             "# How often the contracts held\n\nEqual bit for bit, every case of it; made by `bench/contracts.py`. A case is one "
             "shape: a number of pixels (1, 31,\n33, a full tile and one more, ...), a number type and order of counts, one edge to "
-            "eight, a depth of 1 to 11, a rule of\nfeatures, a kind of booster. Plain C++ is the engine's code without vector "
-            "registers.\n\n" + table + "\n" + "".join(f"\nLeft out: {why}.\n" for why in skipped))
+            "eight, a depth of 1 to 12 and up\nto 256, a rule of features, a kind of booster, NaN among the features. Plain C++ is the engine's code\n"
+            "without vector registers.\n\n" + table + "\n" + "".join(f"\nLeft out: {why}.\n" for why in skipped))
 
 
 if __name__ == "__main__":

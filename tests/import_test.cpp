@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <Eigen/Geometry>
 #include <cmath>
 #include <fstream>
 #include <functional>
@@ -9,7 +10,9 @@
 
 #include "elver/compare.hpp"
 #include "elver/error.hpp"
+#include "library/defects.hpp"
 #include "library/elements.hpp"
+#include "library/lattice_relation.hpp"
 #include "library/spectrum_files.hpp"
 #include "library/structure_files.hpp"
 #include "library/text_table.hpp"
@@ -147,6 +150,87 @@ TEST(Import, FindsDefectsAgainstAReferenceCell) {
   }
 }
 
+/// LiNiO2 in the hexagonal setting of R-3m: layers O Ni O Li with the stacking A B C, which a half turn about c makes A C B.
+Structure layered_cell() {
+  Structure out;
+  out.lattice = {{{2.87, 0, 0}, {-1.435, 2.48549, 0}, {0, 0, 14.2}}};
+  for (const auto& [element, z] : {std::pair{"Ni", 0.0}, {"Li", 0.5}, {"O", 0.26}, {"O", 0.74}}) {
+    for (const auto& centre : {std::array{0.0, 0.0, 0.0}, {2 / 3.0, 1 / 3.0, 1 / 3.0}, {1 / 3.0, 2 / 3.0, 2 / 3.0}})
+      out.atoms.push_back({element, {centre[0], centre[1], std::fmod(z + centre[2], 1.0)}, 0});
+  }
+  return out;
+}
+
+/// Twice the cell along a, described by axes that are whole multiples of the old ones (rows), then turned in space.
+Structure described(const Structure& unit, const Eigen::Matrix3d& axes, const Eigen::Matrix3d& turn) {
+  const auto matrix = [](const std::array<std::array<double, 3>, 3>& rows) {
+    Eigen::Matrix3d out;
+    for (int i = 0; i < 3; ++i) {
+      for (int k = 0; k < 3; ++k) out(i, k) = rows[static_cast<std::size_t>(i)][static_cast<std::size_t>(k)];
+    }
+    return out;
+  };
+  Structure out;
+  const Eigen::Matrix3d lattice = axes * matrix(unit.lattice) * turn.transpose();
+  for (int i = 0; i < 3; ++i) {
+    for (int k = 0; k < 3; ++k) out.lattice[static_cast<std::size_t>(i)][static_cast<std::size_t>(k)] = lattice(i, k);
+  }
+  for (const int copy : {0, 1}) {
+    for (const Atom& atom : unit.atoms) {
+      const Eigen::RowVector3d place = Eigen::RowVector3d(atom.fractional[0] + copy, atom.fractional[1], atom.fractional[2]) * axes.inverse();
+      out.atoms.push_back({atom.element, {place(0), place(1), place(2)}, 0});
+    }
+  }
+  return out;
+}
+
+// Whatever axes a crystal is written by, and however it is turned, its defects are the same ones.
+TEST(Defects, AreFoundInAnyOrientation) {
+  const Structure reference = layered_cell();
+  const Eigen::Matrix3d turn = Eigen::AngleAxisd(0.7, Eigen::Vector3d(1, 2, 3).normalized()).toRotationMatrix();
+  Eigen::Matrix3d plain, permuted, half_turn, slanted;
+  plain << 2, 0, 0, 0, 1, 0, 0, 0, 1;
+  permuted << 0, 0, 1, 2, 0, 0, 0, 1, 0;
+  half_turn << -2, 0, 0, 0, -1, 0, 0, 0, 1;
+  slanted << 2, 1, 0, 0, 1, 0, 0, 0, -1;
+  for (const Eigen::Matrix3d& axes : {plain, permuted, half_turn, slanted}) {
+    for (const Eigen::Matrix3d& turned : {Eigen::Matrix3d(Eigen::Matrix3d::Identity()), turn}) {
+      Structure cell = described(reference, axes, turned);
+      for (std::size_t i = 0; i < cell.atoms.size(); ++i) cell.atoms[i].fractional[2] += 0.004 * static_cast<double>(i % 3);  // relaxed
+      for (auto& row : cell.lattice) row[1] *= 1.01;  // and strained
+      const auto perfect = find_defects(cell, reference);
+      ASSERT_TRUE(perfect) << axes;
+      EXPECT_EQ(perfect->vacancies + perfect->antisites, 0U) << axes;
+      std::swap(cell.atoms[0].element, cell.atoms[3].element);  // Ni and Li
+      Structure gap = cell;
+      gap.atoms.erase(gap.atoms.begin() + 7);  // an O
+      const auto swapped = find_defects(cell, reference), both = find_defects(gap, reference);
+      ASSERT_TRUE(swapped && both) << axes;
+      EXPECT_EQ(swapped->antisites, 2U);
+      EXPECT_EQ(swapped->kind, DefectKind::antisite);
+      EXPECT_NEAR(distance_to(*swapped, cell, 0), 0, 0.3);  // Angstrom: it and the origin are relaxed by up to 0.11
+      EXPECT_EQ(both->vacancies, 1U);
+    }
+  }
+  EXPECT_EQ(lattice_relations(Eigen::Matrix3d::Identity() * 4, Eigen::Matrix3d::Identity() * 4).size(), 24U);  // rotations of a cube
+  Structure other = described(reference, plain, turn);
+  other.lattice = {{{5, 0, 0}, {0, 5, 0}, {0, 0, 5}}};
+  EXPECT_FALSE(find_defects(other, reference));
+}
+
+TEST(Import, SaysWhatIsNoSupercellOfTheReference) {
+  const TempDir dir;
+  put(dir / "run/POSCAR", kNickelOxide);
+  put(dir / "run/xanes.dat", "# final state angular momentum: 1\n# Energy (eV) sigmatot\n" + table(0, 1e-3));
+  put(dir / "labels.csv", "file,element,edge\nrun,O,K\n");
+  put(dir / "POSCAR", "LiNiO2\n1.0\n3 0 0\n0 5 0\n0 0 8\nNi Li O\n1 1 2\nDirect\n0 0 0\n0 0 0.5\n0 0 0.25\n0 0 0.75\n");
+  ImportOptions options;
+  options.labels = dir / "labels.csv";
+  options.reference = dir / "POSCAR";
+  EXPECT_THAT(report_of(import_library({dir / "run"}, options, {}), "xanes.dat").reason,
+              testing::HasSubstr("it is no supercell of the reference, so its defects are not known"));
+}
+
 TEST(Import, AveragesThePolarisationsOfOcean) {
   const TempDir dir;
   put(dir / "run/POSCAR", kNickelOxide);
@@ -247,6 +331,91 @@ TEST(Library, FilesKeepEveryPointAndShorterRowsTheirCurve) {
   EXPECT_THROW(static_cast<void>(merge_tables(back, moved)), Error);
 }
 
+/// One NiO cell with an O K spectrum of so many points for site 4 or 5.
+LibraryTables one_spectrum(const TempDir& dir, int site, double step) {
+  const std::string run = text("run%d", site);
+  put(dir / (run + "/POSCAR"), kNickelOxide);
+  std::string rows;
+  for (double e = 500; e <= 580; e += step) rows += text("%g %g\n", e, e < 530 ? 0.0 : 1 + 0.1 * std::sin(e));
+  put(dir / (run + "/a_O_K.txt"), rows);
+  put(dir / (run + ".csv"), text("file,site,element,edge,structure\na_O_K.txt,%d,O,K,cell\n", site));
+  return import_folder(dir / run, dir / (run + ".csv")).tables;
+}
+
+// Columns that elver has no use for come back from a file as they were, and from a merge too; where one library has none
+// there is NaN, or "".
+TEST(Library, KeepsColumnsThatItDoesNotUse) {
+  const TempDir dir;
+  LibraryTables first = one_spectrum(dir, 4, 2), second = one_spectrum(dir, 5, 0.5);
+  ASSERT_EQ(first.spectra.size() + second.spectra.size(), 2U);
+  SpectrumTable& rich = first.spectra[0];
+  for (const double e : rich.energy_ev) rich.curves["mu0"].push_back(static_cast<float>(e / 100));
+  rich.kept["mean_bond"] = {{1.93}, {}, {}, false};
+  rich.kept["n_bond"] = {{6}, {}, {}, true};
+  rich.kept["env_first_shell"] = {{0, 1, 2, 3, 4}, {}, {5}, true};
+  rich.kept["remark"] = {{}, {"of a friend"}, {}, false};
+  first.structure_values["cell"]["M"] = {{5, 0, 0, 1, 2, 0, 0, 0, 1}, {}, {3, 3}, true};
+  first.structure_values["cell"]["defects"] = {{}, {}, {0, 3}, false};
+  first.attributes["structures/cell"]["seed"] = {{700}, {}, {}, true};
+  first.attributes["structures/cell"]["a"] = {{2.87}, {}, {}, false};
+  first.attributes["spectra/O_K/n_bond"]["unit"] = {{}, {"bonds"}, {}, false};
+  save_tables(first, dir / "first.h5");
+  save_tables(second, dir / "second.h5");
+  const LibraryTables alone = load_tables(dir / "first.h5");
+  EXPECT_EQ(alone.spectra[0].curves, rich.curves);
+  save_tables(merge_tables(alone, load_tables(dir / "second.h5")), dir / "both.h5");
+  const LibraryTables both = load_tables(dir / "both.h5");
+  ASSERT_EQ(both.spectra.size(), 2U);
+  const SpectrumTable &a = both.spectra[0], &b = both.spectra[1];
+  EXPECT_EQ(a.kept.at("points").numbers, std::vector<double>{41});  // filled up to 161
+  for (std::size_t i = 0; i < a.energy_ev.size(); ++i) {  // where mu was filled up, mu0 was as well
+    EXPECT_NEAR(a.curves.at("mu0")[i], a.energy_ev[i] / 100, 1e-6);
+    EXPECT_TRUE(std::isnan(b.curves.at("mu0")[i]));
+  }
+  EXPECT_EQ(a.kept.at("mean_bond").numbers, std::vector<double>{1.93});
+  EXPECT_EQ(a.kept.at("n_bond").numbers, std::vector<double>{6});
+  EXPECT_EQ(a.kept.at("env_first_shell").numbers, (std::vector<double>{0, 1, 2, 3, 4}));
+  EXPECT_EQ(a.kept.at("remark").words, std::vector<std::string>{"of a friend"});
+  EXPECT_TRUE(std::isnan(b.kept.at("mean_bond").numbers[0]));
+  EXPECT_EQ(b.kept.at("env_first_shell").numbers.size(), 5U);
+  EXPECT_EQ(b.kept.at("remark").words, std::vector<std::string>{""});
+  EXPECT_EQ(both.structure_values.at("cell").at("M").numbers, first.structure_values["cell"]["M"].numbers);
+  EXPECT_EQ(both.structure_values.at("cell").at("M").shape, (std::vector<std::size_t>{3, 3}));
+  EXPECT_EQ(both.structure_values.at("cell").at("defects").shape, (std::vector<std::size_t>{0, 3}));
+  EXPECT_EQ(both.attributes.at("structures/cell").at("seed").numbers, std::vector<double>{700});
+  EXPECT_EQ(both.attributes.at("structures/cell").at("a").numbers, std::vector<double>{2.87});
+  EXPECT_EQ(both.attributes.at("spectra/O_K/n_bond").at("unit").words, std::vector<std::string>{"bonds"});
+}
+
+// And so of our own library, bond by bond.
+TEST(Library, KeepsAllOfOurs) {
+  const auto ours = test::shared_data("nmc-feff10/library.h5");
+  ELVER_NEEDS(ours);
+  const TempDir dir;
+  const LibraryTables was = load_tables(ours);
+  save_tables(was, dir / "again.h5");
+  const LibraryTables is = load_tables(dir / "again.h5");
+  const SpectrumTable& sample = was.spectra.front();
+  for (const char* name : {"mean_bond", "n_bond", "env_first_shell", "scf_iterations", "sublattice", "defect_kind", "fermi"})
+    EXPECT_EQ(sample.kept.count(name), 1U) << name;
+  EXPECT_EQ(sample.curves.count("mu0"), 1U);
+  const auto same = [](const KeptValues& a, const KeptValues& b) {
+    return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [](const auto& x, const auto& y) {
+             return x.first == y.first && x.second.numbers == y.second.numbers && x.second.words == y.second.words &&
+                    x.second.shape == y.second.shape;
+           });
+  };
+  ASSERT_EQ(is.spectra.size(), was.spectra.size());
+  for (std::size_t i = 0; i < was.spectra.size(); ++i) {
+    EXPECT_EQ(is.spectra[i].curves, was.spectra[i].curves) << i;
+    EXPECT_TRUE(same(is.spectra[i].kept, was.spectra[i].kept)) << i;
+  }
+  for (const auto part : {&LibraryTables::structure_values, &LibraryTables::attributes}) {
+    EXPECT_GE((was.*part).size(), was.structures.size());
+    for (const auto& [path, values] : was.*part) EXPECT_TRUE(same((is.*part).at(path), values)) << path;
+  }
+}
+
 TEST(Compare, IsOneForTheSameCurveMovedAndScaled) {
   NamedSpectrum a{"a", {}, {}}, b{"b", {}, {}};
   for (double e = 500; e < 560; e += 0.1) {
@@ -276,12 +445,36 @@ TEST(ImportOfOurRuns, AreTheRowsOfTheLibrary) {
       if (other.edge != s.edge || other.atom != atom || library.structures[other.structure].id != folder.substr(0, at)) continue;
       found = true;
       EXPECT_EQ(s.mu, other.mu);
-      EXPECT_NEAR(s.fermi_ev, other.fermi_ev, 0.005);  // a small part of the tables' spacing, 0.2 eV
+      // The library has the level of the self-consistency as FEFF's log prints it, to 1 meV, and an L2 that of its L3: the
+      // L2 runs add one iteration to the L3's density (SCF 4.0 0 1), which moved their own level by up to 1.6 meV.
+      const bool one_more = s.edge.ends_with("_L2");
+      EXPECT_NEAR(s.fermi_ev, other.fermi_ev, one_more ? 2e-3 : 0.5e-3 + 1e-6) << folder;
       EXPECT_NEAR(s.norm / other.norm, 1, 1e-6);
       EXPECT_EQ(s.neighbours, other.neighbours) << folder;
       EXPECT_EQ(s.formal_state, other.formal_state);
     }
     EXPECT_TRUE(found) << folder;
+  }
+}
+
+// The Fermi level is where FEFF's own k is zero, and the mu of its header to the three digits that this has.
+TEST(ImportOfOurRuns, TakesTheFermiLevelOfEachRun) {
+  const auto raw = test::shared_data("nmc-feff10/raw");
+  ELVER_NEEDS(raw);
+  const ImportResult result = import_folder(raw);
+  ASSERT_EQ(result.tables.spectra.size(), 14U);
+  for (const SpectrumTable& s : result.tables.spectra) {
+    std::ifstream file(raw.parent_path() / s.source);
+    double mu = 0, zero = 0, at_zero = 0;
+    for (std::string line; std::getline(file, line);) {
+      if (const auto at = line.find("Mu="); at != std::string::npos) mu = std::stod(line.substr(at + 3));
+      double omega = 0, e = 0, k = 0;
+      if (line.starts_with("#") || std::sscanf(line.c_str(), "%lf %lf %lf", &omega, &e, &k) != 3) continue;
+      zero = omega - e;
+      if (k == 0) at_zero = omega;
+    }
+    EXPECT_NEAR(s.fermi_ev, at_zero, 1e-9) << s.source;
+    EXPECT_NEAR(s.fermi_ev - zero, mu, 0.005 + 1e-6) << s.source;
   }
 }
 

@@ -86,6 +86,33 @@ TEST_F(OverlayCommand, WritesNumbersMapsAndAPicture) {
   EXPECT_EQ(out["jaccard"].get<double>(), static_cast<double>(both) / static_cast<double>(any));
 }
 
+// The same maps in every format; what an earlier run left and this one does not bring goes.
+TEST_F(OverlayCommand, WritesMapsInEveryFormat) {
+  ASSERT_EQ(lay({a(), b(), "--format", "csv,tiff,nexus,hspy"}).code, 0);
+  EXPECT_THAT(listing(dir / "out"), UnorderedElementsAre("overlay.json", "overlay.hspy", "overlay.nxs", "overlay.csv", "a.tif", "b.tif", "overlay.png"));
+  const File hspy = open_file(dir / "out/overlay.hspy"), nexus = open_file(dir / "out/overlay.nxs");
+  ASSERT_EQ(nexus.images.size(), 2U);
+  std::vector<std::vector<float>> values;
+  for (std::size_t i = 0; i < 2; ++i) {
+    values.push_back(tile_of(*hspy.images[i]));
+    EXPECT_THAT(tile_of(*nexus.images[i]), testing::Pointwise(testing::NanSensitiveFloatEq(), values[i]));
+    EXPECT_EQ(nexus.images[i]->info().quantity, hspy.images[i]->info().quantity);
+    EXPECT_EQ(nexus.images[i]->info().axes[1].scale, hspy.images[i]->info().axes[1].scale);
+  }
+  std::istringstream csv(read_text(dir / "out/overlay.csv"));
+  std::string line;
+  std::getline(csv, line);
+  EXPECT_THAT(line, StartsWith("row,column,x (nm),y (nm),a,b"));
+  for (std::size_t i = 0; std::getline(csv, line); ++i) {
+    ASSERT_LT(i, values[0].size());
+    const float written = std::stof(line.substr(line.rfind(',') + 1));
+    EXPECT_TRUE(written == values[1][i] || (std::isnan(written) && std::isnan(values[1][i]))) << line;
+  }
+  ASSERT_EQ(lay({a(), b(), "--format", "csv"}).code, 0);
+  EXPECT_THAT(listing(dir / "out"), UnorderedElementsAre("overlay.json", "overlay.csv", "overlay.png"));
+  EXPECT_EQ(lay({a(), b(), "--format", "png"}).code, 2);
+}
+
 TEST_F(OverlayCommand, IsTheLibraryCall) {
   const Ran ran =
       lay({a(), b(), "--threshold-a", "0.1", "--threshold-b", "-0.2", "--same-field", "--json", "--threads", "2"});

@@ -11,6 +11,7 @@
 #include "elver/evaluate.hpp"
 #include "evaluate/cross.hpp"
 #include "evaluate/lightgbm.hpp"
+#include "evaluate/network.hpp"
 #include "evaluate/reductions.hpp"
 #include "library_fixture.hpp"
 #include "support.hpp"
@@ -199,21 +200,91 @@ TEST(Learners, LearnAStep) {
   std::uniform_real_distribution<double> uniform;
   const Matrix x = rows_of(400, 6, [&](std::size_t, std::size_t) { return uniform(random); });
   const train::TaskSpec value{"v", "", {}, false}, classes{"c", "", {0, 1, 2, 3}, false}, yes{"y", "", {}, true};
-  for (const Learner learner : {Learner::ridge, Learner::random_forest, Learner::xgboost, Learner::gbm, Learner::lightgbm}) {
+  for (const Learner learner : {Learner::ridge, Learner::random_forest, Learner::xgboost, Learner::gbm, Learner::lightgbm,
+                                Learner::mlp}) {
     if (!missing(learner).empty()) continue;
     for (const train::TaskSpec& task : {value, classes, yes}) {
       std::vector<float> labels;
       for (std::size_t r = 0; r < 400; ++r) labels.push_back(x.row(r)[2] > 0.5F ? 1.0F : 0.0F);
       LearnerOptions options;
       options.rounds = 40;
-      const Predictor predict = learn(learner, task, x, {6}, labels, std::vector<float>(400, 1.0F), options);
+      std::vector<std::size_t> structures(400);
+      for (std::size_t r = 0; r < 400; ++r) structures[r] = r / 20;
+      const std::vector<float> weights(400, 1.0F);
+      const Predictor predict = learn(learner, task, {x, {6}, labels, weights, structures}, options, {});
       const std::vector<double> found = predict(x);
       double right = 0;
       for (std::size_t r = 0; r < 400; ++r) right += (found[r] > 0.5) == (labels[r] > 0.5F) ? 1.0 / 400 : 0;
       EXPECT_GT(right, 0.93) << name_of(learner) << " " << task.name;  // a line through a step errs beside it
     }
   }
-  for (const Learner learner : {Learner::mlp, Learner::cnn}) EXPECT_NE(missing(learner), "");
+}
+
+/// Rows with a peak somewhere in 60 points: its place is a value, the half that it lies in a class.
+struct Peaks {
+  Matrix x;
+  std::vector<float> places, halves;
+  std::vector<std::size_t> structures;
+  std::vector<float> weights;
+
+  explicit Peaks(std::uint64_t seed, std::size_t rows = 300) : weights(rows, 1.0F) {
+    std::mt19937_64 random(seed);
+    std::uniform_real_distribution<double> place(5, 55);
+    for (std::size_t r = 0; r < rows; ++r) {
+      const double at = place(random);
+      places.push_back(static_cast<float>(at));
+      halves.push_back(at > 30 ? 1.0F : 0.0F);
+      structures.push_back(r / 10);
+    }
+    x = rows_of(rows, 60, [&](std::size_t r, std::size_t c) {
+      const double d = static_cast<double>(c) - static_cast<double>(places[r]);
+      return std::exp(-d * d / 8);
+    });
+  }
+};
+
+double rms(const std::vector<double>& found, const std::vector<float>& truth) {
+  double sum = 0;
+  for (std::size_t i = 0; i < found.size(); ++i) sum += std::pow(found[i] - static_cast<double>(truth[i]), 2);
+  return std::sqrt(sum / static_cast<double>(found.size()));
+}
+
+// A peak's place is a function of the points that no line gives; both networks find it, on peaks that they never saw.
+TEST(Networks, FindThePlaceOfAPeak) {
+  if (!network::problem().empty()) GTEST_SKIP() << network::problem();
+  const train::TaskSpec value{"v", "", {}, false}, classes{"c", "", {0, 1}, false}, yes{"y", "", {}, true};
+  const Peaks known(1), other(2);
+  for (const Learner learner : {Learner::mlp, Learner::cnn}) {
+    const auto answers = [&](const train::TaskSpec& task, const std::vector<float>& labels) {
+      return learn(learner, task, {known.x, {60}, labels, known.weights, known.structures}, {}, {})(other.x);
+    };
+    const std::vector<double> places = answers(value, known.places);
+    EXPECT_LT(rms(places, other.places), 3) << name_of(learner);  // 14.4 is what the mean alone gives
+    EXPECT_EQ(places, answers(value, known.places)) << "the same seed, another network";
+    for (const train::TaskSpec& task : {classes, yes})
+      EXPECT_LT(rms(answers(task, known.halves), other.halves), std::sqrt(0.07)) << name_of(learner) << " " << task.name;
+  }
+}
+
+TEST(Networks, AreWeighedInterruptedAndRefused) {
+  if (!network::problem().empty()) GTEST_SKIP() << network::problem();
+  const train::TaskSpec value{"v", "", {}, false};
+  const Peaks known(1, 60);
+  network::Examples examples{known.x.values.data(), 60, 60, 1, false, known.places, std::vector<double>(60, 1.0), known.structures};
+  for (std::size_t r = 0; r < 60; r += 3) examples.weights[r] = 0;
+  network::Examples nonsense = examples;
+  for (std::size_t r = 0; r < 60; r += 3) nonsense.targets[r] = 1e6F;
+  const network::Settings few{.seed = 3, .epochs = 5};
+  const auto say = [&](const network::Examples& e) {
+    return network::train(network::Shape::perceptron, e, few, [] {})(known.x.values.data(), 60);
+  };
+  EXPECT_EQ(say(examples), say(nonsense));  // rows of no weight are never looked at
+  const std::atomic<bool> stop{true};
+  RunContext context;
+  context.interrupted = &stop;
+  EXPECT_THROW(static_cast<void>(learn(Learner::cnn, value, {known.x, {60}, known.places, known.weights, known.structures}, {}, context)), Error);
+  examples.columns = 20;
+  EXPECT_THROW(static_cast<void>(network::train(network::Shape::convolutional, examples, few, [] {})), Error);
 }
 
 TEST(EvaluateCommand, MakesTheFiguresThatALibraryAllows) {

@@ -120,6 +120,21 @@ TEST_F(PredictCommand, ResultsDoNotDependOnThreads) {
   EXPECT_EQ(result().values, one.values);
 }
 
+// Rows come and predictions go in pieces: neither has to fit into --memory.
+TEST_F(PredictCommand, NeitherRowsNorPredictionsNeedFitIntoMemory) {
+  std::vector<float> x(200000);
+  for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 11) / 11.0F;
+  write_npy(dir_ / "long.npy", x, 100000, 2);
+  for (const char* booster : {"softprob.json", "softmax.json", "regression.json"}) {
+    ASSERT_EQ(predict(booster, "long.npy", {"--quiet"}).code, 0);
+    const Npy all = result();
+    const Ran ran = predict(booster, "long.npy", {"--memory", "128K", "--threads", "2", "--quiet"});
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    EXPECT_EQ(result().shape, all.shape);
+    EXPECT_EQ(result().values, all.values);
+  }
+}
+
 TEST_F(PredictCommand, CheckComparesABoosterWithXgboost) {
   const std::string booster = (dir_ / "softprob.json").string();
   EXPECT_EQ(run_elver({"check"}).code, 2);

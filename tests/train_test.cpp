@@ -13,6 +13,7 @@
 #include "forest/xgboost_api.hpp"
 #include "library_fixture.hpp"
 #include "support.hpp"
+#include "train/device.hpp"
 
 #define ELVER_NEEDS_XGBOOST() \
   if (!xgboost::available()) GTEST_SKIP() << xgboost::library().problem
@@ -376,6 +377,41 @@ TEST(FeaturesCommand, WritesTheMatrixOfALibrary) {
     EXPECT_TRUE(std::filesystem::exists(dir / name)) << name;
   EXPECT_THAT(ran.out, testing::HasSubstr("\"features\": 592"));
   EXPECT_EQ(test::run_elver({"features", "--out", (dir / "X.npy").string()}).code, 2);
+}
+
+// A GPU trains where there is one and XGBoost can use it; what is asked for and is not there is said, not done otherwise.
+TEST(TrainingDevice, IsWhatThereIs) {
+  using train::training_device;
+  const std::string with = R"({"USE_CUDA":true})", without = R"({"USE_CUDA":false})";
+  const auto refusal = [](const train::Gpus& gpus) -> std::string {
+    EXPECT_EQ(training_device(Backend::cpu, gpus), Backend::cpu);
+    EXPECT_EQ(training_device(Backend::automatic, gpus), Backend::cpu);
+    try {
+      static_cast<void>(training_device(Backend::cuda, gpus));
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::resources);
+      return error.what();
+    }
+    return "";
+  };
+  EXPECT_THAT(refusal({3, without, 1, ""}), testing::HasSubstr("built without CUDA"));
+  EXPECT_THAT(refusal({1, with, 1, ""}), testing::HasSubstr("older than 2.0"));
+  EXPECT_THAT(refusal({3, with, 0, "the CUDA driver lists none"}), testing::HasSubstr("there is no GPU: the CUDA driver lists none"));
+  EXPECT_EQ(training_device(Backend::automatic, {3, with, 1, ""}), Backend::cuda);
+  EXPECT_EQ(training_device(Backend::cuda, {3, with, 2, ""}), Backend::cuda);
+  EXPECT_EQ(training_device(Backend::cpu, {3, with, 2, ""}), Backend::cpu);
+}
+
+TEST(TrainCommand, RefusesAGpuThatIsNotThere) {
+  if (!xgboost::available()) GTEST_SKIP() << "needs XGBoost: " << xgboost::library().problem;
+  if (train::find_gpus().devices > 0) GTEST_SKIP() << "there is a GPU here";
+  const test::TempDir dir;
+  test::write_library(test::synthetic_library(1), dir / "library.h5");
+  const std::string model = (dir / "m.elver").string();
+  const test::Ran ran = test::run_elver({"train", (dir / "library.h5").string(), "--out", model, "--device", "cuda"});
+  EXPECT_EQ(ran.code, 6);
+  EXPECT_THAT(ran.err, testing::StartsWith("elver: error: cannot train on a GPU"));
+  EXPECT_FALSE(std::filesystem::exists(model));
 }
 
 TEST(TrainCommand, SaysWhatIsMissing) {

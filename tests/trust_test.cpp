@@ -57,15 +57,16 @@ TEST(LinearFit, RidgeOfAlmostNoPenaltyIsLeastSquares) {
   for (const float w : none.weights) EXPECT_NEAR(w, 0, 1e-9);
 }
 
-// Labels that only quiet spectra tell: a fit that knows the noise is better than one that does not, and as good as one of
-// quiet spectra alone where they are quiet.
+// Labels that only quiet spectra tell: a fit that knows the noise is better than one that does not, and as good as one
+// of quiet spectra alone where they are quiet.
 TEST(LinearFit, ReadsLessFromNoisySpectra) {
   Rows rows = make_rows(4000, 3, 0), quiet;
   std::mt19937_64 random(4);
   std::normal_distribution normal;
   for (std::size_t i = 0; i < rows.count; ++i) {
     const double sigma = 1.5 / static_cast<double>(rows.snr[2 * i]);
-    for (std::size_t f = 0; f < kWidth; ++f) rows.features[i * kWidth + f] += static_cast<float>(sigma * normal(random));
+    for (std::size_t f = 0; f < kWidth; ++f)
+      rows.features[i * kWidth + f] += static_cast<float>(sigma * normal(random));
   }
   const auto error = [&](const LinearPart& part, bool of_quiet) {
     const std::vector<float> values = part.values(rows.features, rows.snr, rows.count);
@@ -116,6 +117,53 @@ TEST(LinearFit, LogisticIsWhereTheSlopeOfThePenalisedLossIsZero) {
     found += std::max_element(row, row + 3) - row == std::lround(classes[i]) ? 1 : 0;
   }
   EXPECT_GT(static_cast<double>(found), 0.9 * static_cast<double>(rows.count));
+}
+
+// Clouds of one covariance: Fisher's discriminant is the logarithm of their densities' ratio itself, for two classes
+// and for each pair of three.
+TEST(LinearFit, DiscriminantOfNormalCloudsIsTheirLogDensityRatio) {
+  std::mt19937_64 random(9);
+  std::normal_distribution normal;
+  const std::vector<std::vector<double>> centres{{0, 0}, {1, 0}, {0, 2}};
+  std::vector<float> features, labels, weights;
+  for (int i = 0; i < 30000; ++i) {
+    const auto k = static_cast<std::size_t>(i % 3);
+    const double a = normal(random), b = normal(random);
+    features.push_back(static_cast<float>(centres[k][0] + a));
+    features.push_back(static_cast<float>(centres[k][1] + 0.5 * a + b));
+    labels.push_back(static_cast<float>(k));
+    weights.push_back(1);
+  }
+  const auto exact = [&](std::size_t k, double x, double y) {  // up to what all classes share
+    const double u = x - centres[k][0], v = y - centres[k][1] - 0.5 * u;
+    return -0.5 * (u * u + v * v);
+  };
+  const std::vector<float> at{0.3F, -0.4F, 1.5F, 1.0F, -1.0F, 2.5F};
+  const auto values = [&](const LinearFit& fit, std::span<const float> of, std::size_t classes) {
+    const LinearPart part = fit.discriminant(of, classes, 1e-9);
+    return part.values(at, {}, 3);
+  };
+  const std::vector<float> three = values(LinearFit(features, {}, weights, {2}), labels, 3);
+  for (std::size_t i = 0; i < 3; ++i) {
+    const double x = static_cast<double>(at[2 * i]), y = static_cast<double>(at[2 * i + 1]);
+    for (std::size_t k = 1; k < 3; ++k) {  // 10000 points a cloud: means within 0.01, times centres' distances of 2
+      EXPECT_NEAR(static_cast<double>(three[3 * i + k] - three[3 * i]), exact(k, x, y) - exact(0, x, y), 0.15)
+          << i << k;
+    }
+  }
+  // Two of them, one of half the weight: its share is in the margin.
+  std::vector<float> two, of_two, weights_of_two;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (labels[i] > 1.5F) continue;
+    two.insert(two.end(), {features[2 * i], features[2 * i + 1]});
+    of_two.push_back(labels[i]);
+    weights_of_two.push_back(labels[i] > 0.5F ? 0.5F : 1.0F);
+  }
+  const std::vector<float> margins = values(LinearFit(two, {}, weights_of_two, {2}), of_two, 2);
+  for (std::size_t i = 0; i < 3; ++i) {
+    const double x = static_cast<double>(at[2 * i]), y = static_cast<double>(at[2 * i + 1]);
+    EXPECT_NEAR(static_cast<double>(margins[i]), exact(1, x, y) - exact(0, x, y) + std::log(0.5), 0.1) << i;
+  }
 }
 
 TEST(Trust, VarianceIsFoundAgain) {
@@ -187,7 +235,7 @@ TEST(Domain, TakesInWhatIsLikeTheTrainingAndNothingElse) {
   const Rows training = make_rows(800, 21, 0), unseen = make_rows(800, 22, 0);
   Rows test = make_rows(800, 23, 0);
   const Domain domain = fit_domain(fit_of(training), {&unseen}, 1);
-  EXPECT_NEAR(share_inside(domain, test), 0.99, 0.012);  // three standard errors
+  EXPECT_NEAR(share_inside(domain, test), 0.99, 0.012);                                         // three standard errors
   for (std::size_t i = 0; i < test.features.size(); i += kWidth) test.features[i + 5] += 0.5F;  // a direction unknown
   EXPECT_LT(share_inside(domain, test), 0.01);
 }
@@ -206,7 +254,9 @@ TEST(LinearBase, GivesXGBoostsMargins) {
     const std::size_t column = s == 1 ? 1 : 0;
     const Rows& data = s == 2 ? of_classes : rows;
     Task task;
-    const LinearPart part = fit_base(specs[s], fit_of(data), data.labels[column], 1e-3);
+    const LinearKind kinds[3] = {LinearKind::ridge, LinearKind::discriminant, LinearKind::logistic};
+    const BaseRows of_base{std::make_shared<LinearFit>(fit_of(data)), data.labels};
+    const LinearPart part = fit_base(specs[s], column, of_base, {kinds[s], 1e-3, s == 1 ? 0.5 : 1.0});
     task.base = part.base;
     const std::vector<float> base = part.values(rows.features, {}, rows.count);
     task.booster = fit_booster(specs[s], data, column, base, settings, 12, 1, {});
@@ -220,10 +270,13 @@ TEST(LinearBase, GivesXGBoostsMargins) {
 }
 
 TEST(Tpe, FindsLowerThanChanceAndKeepsToItsSteps) {
-  const std::vector<Parameter> space{{"x", -5, 10, 0, false, {}}, {"n", 0, 15, 1, false, {}},
-                                     {"rate", 1e-3, 1, 0, true, {}}, {"kind", 0, 0, 0, false, {3, 7}}};
+  const std::vector<Parameter> space{{"x", -5, 10, 0, false, {}},
+                                     {"n", 0, 15, 1, false, {}},
+                                     {"rate", 1e-3, 1, 0, true, {}},
+                                     {"kind", 0, 0, 0, false, {3, 7}}};
   const auto loss = [](const std::vector<double>& p) {
-    return std::pow(p[0] - 3, 2) / 10 + std::pow(p[1] - 4, 2) / 20 + std::pow(std::log10(p[2]) + 2, 2) + (p[3] == 7 ? 0 : 2);
+    return std::pow(p[0] - 3, 2) / 10 + std::pow(p[1] - 4, 2) / 20 + std::pow(std::log10(p[2]) + 2, 2) +
+           (p[3] == 7 ? 0 : 2);
   };
   std::vector<double> found, by_chance;
   for (std::uint64_t seed = 0; seed < 9; ++seed) {

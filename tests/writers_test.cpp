@@ -286,6 +286,36 @@ TEST(Writers, MapsInEveryFormat) {
   EXPECT_THAT(wrong.err, HasSubstr("Choose of hspy, nexus, tiff and csv"));
 }
 
+// The ending says the format of a file of several maps, before anything is computed.
+TEST(Writers, BackgroundsGoWhereTheEndingSays) {
+  const TempDir dir;
+  {
+    const MemoryImage image = test::sample(3, 7);
+    HspyWriter writer(dir / "image.hspy");
+    writer.add(header_of(image), image);
+    writer.commit();
+  }
+  const auto background = [&](const std::string& out) {
+    return run_elver({"background", dir / "image.hspy", "--fit", "490:520", "--signal", "520:580", "--cube", "--quiet", "--out", dir / out});
+  };
+  for (const char* out : {"b.hspy", "b.nxs"}) {
+    const Ran ran = background(out);
+    ASSERT_EQ(ran.code, 0) << ran.err;
+  }
+  const File hspy = open_file(dir / "b.hspy"), nexus = open_file(dir / "b.nxs");
+  ASSERT_EQ(hspy.images.size(), 9U);
+  ASSERT_EQ(nexus.images.size(), 9U);
+  for (const auto& image : hspy.images) {
+    const auto same = std::ranges::find_if(nexus.images, [&](const auto& other) { return other->info().title == image->info().title; });
+    ASSERT_NE(same, nexus.images.end()) << image->info().title;
+    expect_axes(**same, *image);
+    EXPECT_EQ(all_values(**same), all_values(*image)) << image->info().title;
+  }
+  const Ran wrong = background("b.tif");
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("End the name in one of .hspy, .nxs"));
+}
+
 // A pixel of 0.25 nm in metres would be 4e9 pixels a unit: beyond ImageJ's rational numbers, so the unit is nm.
 TEST(Writers, TiffSaysSmallPixelsInNanometres) {
   const TempDir dir;

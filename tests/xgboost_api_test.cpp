@@ -54,6 +54,16 @@ TEST(XgboostApi, TrainingLearnsAStepFunctionFromEitherKindOfMatrix) {
   }
 }
 
+// XGBuildInfo as XGBoost 3.2 writes it, as one without CUDA does, and as none does.
+TEST(XgboostApi, BuildInfoSaysWhetherThereIsCuda) {
+  EXPECT_TRUE(xgboost::built_with_cuda(R"({"BUILTIN_PREFETCH_PRESENT":true,"CUDA_VERSION":[12,8],"USE_CUDA":true,"USE_NCCL":true})"));
+  EXPECT_FALSE(xgboost::built_with_cuda(R"({"USE_CUDA":false,"USE_OPENMP":true})"));
+  for (const char* other : {"", "{}", "[true]", "USE_CUDA", R"({"USE_CUDA":null})", R"({"USE_CUDA":"OFF"})", "{\"USE_CUDA\":"})
+    EXPECT_FALSE(xgboost::built_with_cuda(other)) << other;
+  if (!xgboost::available() || xgboost::library().version < std::array{2, 0, 0}) return;
+  EXPECT_NE(xgboost::library().build_info, "");
+}
+
 TEST(XgboostApi, AFailureIsOneSentenceWithoutAStackTrace) {
   NEEDS_XGBOOST();
   const Data data = make_data();

@@ -100,7 +100,7 @@ std::unique_ptr<Image> net_image(const Image& image, const BackgroundJob& job);
 
 /// A file of maps with the image's own navigation axes: signal, background, A, r, reduced_chi_square,
 /// background_error, snr (float32) and status (uint8); with `cube` also `net`, the spectra of net_image.
-/// Appears whole or not at all. Throws Error{output}.
+/// In the format that the extension names (.hspy, .nxs). Appears whole or not at all. Throws Error{output}, Error{usage}.
 void write_background(const std::filesystem::path& path, const Image& image, const BackgroundJob& job,
                       const BackgroundResult& result, bool cube, const RunContext& context);
 

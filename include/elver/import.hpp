@@ -17,6 +17,15 @@ enum class SpectrumCode : std::uint8_t { feff, fdmnes, ocean, xspectra, vasp, ta
 /// "FEFF", "FDMNES", "OCEAN", "XSPECTRA", "VASP", "table".
 std::string_view name_of(SpectrumCode code);
 
+/// What a library's file holds and elver has no use for, kept for those who have: numbers in C order, or words.
+struct KeptValue {
+  std::vector<double> numbers;
+  std::vector<std::string> words;
+  std::vector<std::size_t> shape;  ///< of the numbers; empty for a single one
+  bool whole = false;              ///< they were whole numbers in the file
+};
+using KeptValues = std::map<std::string, KeptValue>;  ///< by name
+
 /// The spectrum of one site on its own energies, before any grid: what Subshell is resampled from.
 struct SpectrumTable {
   std::string edge;           ///< "O_K", "Ni_L3", "Ni_L23"
@@ -31,6 +40,8 @@ struct SpectrumTable {
   double fermi_ev = 0.0;                  ///< energy of the edge: the Fermi level, else where half the jump is reached
   std::string code;                       ///< name_of(SpectrumCode), "" where the library does not say
   std::string source;                     ///< the file, relative to the folder that was imported
+  std::map<std::string, std::vector<float>> curves = {};  ///< other columns of the file with a value a point, as mu0
+  KeptValues kept = {};                   ///< its other columns, one row each
 };
 
 /// A library as its file holds it.
@@ -40,11 +51,14 @@ struct LibraryTables {
   std::vector<SpectrumTable> spectra;
   std::map<std::string, double> shift_ev;  ///< [edge]: to be added to energies, to lie where experiment does
   std::map<std::string, std::string> anchor;  ///< [edge]: what the shift was chosen by, in words
+  std::map<std::string, KeptValues> structure_values = {};  ///< [id]: data sets of its group that elver does not use
+  std::map<std::string, KeptValues> attributes = {};        ///< [path of a group or data set; "/"]: the same of attributes
   std::string calibration = {};  ///< what a calibration put in, JSON as calibration_json has it; "" where none was made
 };
 
 /// Reads and writes the layout that load_library reads; spectra of one edge that differ in length are filled up with
-/// points on the straight lines between theirs, which changes no value. Throw Error{input}, Error{output}.
+/// points on the straight lines between theirs, which changes no value. Columns, data sets of structures and attributes
+/// that elver does not use come back as they were. Throw Error{input}, Error{output}.
 LibraryTables load_tables(const std::filesystem::path& path);
 void save_tables(const LibraryTables& tables, const std::filesystem::path& path);
 
@@ -121,7 +135,8 @@ std::vector<Finding> check_tables(const LibraryTables& tables);
 
 /// The second's structures and spectra behind the first's. A structure of the same name and formula is the same one, its
 /// atoms known by their surroundings where their order is another; of the same name and other atoms it is an error. A site
-/// that both have is taken from the first. Energies of the second are moved where the two shifts to experiment differ.
+/// that both have is taken from the first. A column that only one of the two has is NaN, or "", for the other's spectra.
+/// Energies of the second are moved where the two shifts to experiment differ.
 /// Throws Error{mismatch}.
 LibraryTables merge_tables(LibraryTables first, const LibraryTables& second);
 

@@ -34,7 +34,7 @@ void ready_to_draw() noexcept;
 /// are of. Does not commit. Throws Error{output}.
 void draw_beside(OutputSet& out, const std::string& stem, const Image& image, const std::vector<PixelMap>& maps);
 
-/// All maps and the status as text, a line a pixel: row, column, x, y (units in the header), status code, every map.
+/// All maps as text, a line a pixel: row, column, x, y (units in the header), status code (where there are any), every map.
 std::string maps_csv(const MapResult& result, const Axis& row_axis, const Axis& column_axis);
 
 enum class Pictures : std::uint8_t { none, tasks, all };
@@ -114,10 +114,11 @@ struct OverlayRecord {
   std::string command_line;
   OverlayColours colours = OverlayColours::paper;
   std::string more_json = "{}";  ///< an object; its members go into overlay.json as they are
+  std::vector<std::string> formats{"hspy"};  ///< of the maps (map_formats)
 };
 
-/// Writes overlay.json, overlay.hspy (the maps on the common grid, titled "a", "b", ...) and overlay.png into
-/// `out`, does not commit, and returns the text of overlay.json. Throws Error{output}, Error{interrupted}.
+/// Writes overlay.json, overlay.png and the maps on the common grid, titled "a", "b", ... (overlay.hspy, .nxs, .csv, a .tif
+/// for each) into `out`, does not commit, and returns the text of overlay.json. Throws Error{output}, Error{interrupted}.
 std::string write_overlay(OutputSet& out, std::span<const PlacedMap> maps, const OverlayOptions& options,
                           const OverlayResult& result, const OverlayRecord& record, const RunContext& context);
 

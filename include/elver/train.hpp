@@ -36,12 +36,13 @@ struct TrainOptions {
                                 ///< many for one of several classes
   std::size_t max_depth = 5;    ///< one less for several classes
   double learning_rate = 0.06;
-  std::size_t samples = 6000;        ///< training spectra a group of tasks
+  std::size_t samples = 6000;        ///< training spectra a group of tasks; a linear base has two and a half times as many
   std::size_t search_samples = 2000; ///< and a fold
   std::size_t draws = 8;             ///< instruments that every held-out specimen is seen through; half as many in the folds' trials,
                                      ///< a quarter in their figures
   double coverage = 0.9;             ///< asked of intervals and sets
   FinalFit final_fit = FinalFit::training_side;
+  Backend device = Backend::cpu;     ///< that XGBoost trains on; `automatic`: a GPU where there is one and XGBoost has CUDA
   std::vector<std::string> tasks;    ///< the ones to train; empty: all
   std::filesystem::path journal;     ///< finished trials, so that a search goes on where it was stopped; empty: none
   std::function<void(const BetterTrial&)> on_better = nullptr;
@@ -61,7 +62,7 @@ struct Figure {
 /// One way to learn a task: trees, the linear base alone, or trees on the base.
 struct Contender {
   std::string name;
-  double loss = 0.0;            ///< RMSE or log loss over unseen structures, random instruments and doses
+  double loss = 0.0;            ///< RMSE, or share of wrong answers, over unseen structures in all views but the foreign one
   std::vector<Figure> figures;  ///< [view of TrainReport], from the folds
 };
 
@@ -106,14 +107,14 @@ struct TrainedModel {
 /// Trains li_content, count_Li, count_Ni, count_Mn, count_Co, oxygen_vacancy and antisite, as far as the library holds
 /// what they need. One in `hold_out` structures (with their symmetry copies, so that no copy is on both sides) is kept
 /// out of everything and gives the final figures. The others are dealt to folds: of trees, a linear base and trees on the
-/// base, each found by the search over the folds, the one with the least loss on unseen structures is kept for each task
-/// (trees alone only where their loss is less by more than its standard error) and trained on all of them (then, with
+/// base, each found by the search over the folds, the one with the least error on unseen structures is kept for each task
+/// (trees alone only where their error is less by more than its standard error) and trained on all of them (then, with
 /// FinalFit::everything, on all structures); intervals and probabilities are calibrated on what the folds' models said
 /// about unseen structures. Every spectrum goes through a random instrument and noise, then through the background and features of a
 /// Plan, as a pixel does. Views: clean is one aligned instrument of 0.8 eV without noise, "no noise" random ones without,
 /// numbers are counts per channel before O K with random instruments, foreign are instruments not trained on.
-/// The same library, options and XGBoost give the same model, whatever the number of threads.
-/// Throws Error{resources} where XGBoost is missing, Error{input} where the library does not suffice for any task.
+/// The same library, options and XGBoost give the same model on the same kind of device, whatever the number of threads.
+/// Throws Error{resources} where XGBoost is missing, or the GPU or XGBoost's CUDA that is asked for, Error{input} where the library does not suffice for any task.
 TrainedModel train_model(const Library& library, const TrainOptions& options, const RunContext& context);
 
 }  // namespace elver

@@ -9,6 +9,7 @@
 #include "elver/error.hpp"
 #include "elver/io.hpp"
 #include "elver/version.hpp"
+#include "io/writer.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -146,7 +147,7 @@ void write_background(const std::filesystem::path& path, const Image& image, con
                                       {"reduced_chi_square", "", &EdgeFit::reduced_chi_square},
                                       {"background_error", "counts", &EdgeFit::background_error},
                                       {"snr", "", &EdgeFit::snr}};
-  HspyWriter writer(path);
+  const std::unique_ptr<SignalWriter> writer = writer_of_signals(path).open(path);
   SignalHeader header = maps_header(image, job);
   for (const Quantity& quantity : kQuantities) {
     context.check_interrupt();
@@ -154,7 +155,7 @@ void write_background(const std::filesystem::path& path, const Image& image, con
     for (const EdgeFit& fit : result.fits) values.push_back(fit.*quantity.value);
     header.title = quantity.title;
     header.quantity = quantity.unit;
-    writer.add(header, std::as_bytes(std::span(values)));
+    writer->add(header, std::as_bytes(std::span(values)));
   }
   header.title = "status";
   header.quantity = "0 ok";
@@ -164,11 +165,11 @@ void write_background(const std::filesystem::path& path, const Image& image, con
   header.type = NumberType::u8;
   std::vector<std::uint8_t> codes;
   for (const EdgeFit& fit : result.fits) codes.push_back(static_cast<std::uint8_t>(fit.status));
-  writer.add(header, std::as_bytes(std::span(codes)));
+  writer->add(header, std::as_bytes(std::span(codes)));
   for (const PixelMap& map : job.beside) {
     SignalHeader beside = map_header(image, map);
     beside.record_json = header.record_json;
-    writer.add(beside, std::as_bytes(std::span(map.values)));
+    writer->add(beside, std::as_bytes(std::span(map.values)));
   }
   if (cube) {
     const std::unique_ptr<Image> net = net_image(image, job);
@@ -176,10 +177,10 @@ void write_background(const std::filesystem::path& path, const Image& image, con
     SignalHeader net_header = header_of(*written);
     net_header.quantity = "counts";
     net_header.record_json = header.record_json;
-    writer.add(net_header, *written, context);
+    writer->add(net_header, *written, context);
   }
   context.check_interrupt();
-  writer.commit();
+  writer->commit();
 }
 
 }  // namespace elver

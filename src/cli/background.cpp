@@ -6,6 +6,7 @@
 #include "cli/commands.hpp"
 #include "cli/common.hpp"
 #include "elver/background.hpp"
+#include "io/writer.hpp"
 
 namespace elver::cli {
 namespace {
@@ -105,6 +106,7 @@ void background(const Options& options) {
     job.options.r_maximum = range.stop_ev;
     job.options.r_standard_errors = 0;
   }
+  if (!options.out.empty()) static_cast<void>(writer_of_signals(options.out));
   const Run run(options.run);
   PreparationRecord record;
   const std::unique_ptr<Image> image = open_input(options.input, run.context(), &record);
@@ -139,7 +141,7 @@ void add_background(CLI::App& program) {
                    "Energies over which signal and background are summed, START:STOP in eV")
       ->required();
   command->add_option("--method", options->method, "poisson-ml (default), log-lsq or two-area");
-  command->add_option("--out", options->out, "The .hspy file of maps; without it only the summary is printed");
+  command->add_option("--out", options->out, "The file of maps, .hspy or .nxs; without it only the summary is printed");
   command->add_flag("--cube", options->cube, "Also write the whole subtracted spectra, as \"net\"")->needs("--out");
   CLI::Option_group* group = command->add_option_group("Limits");
   group

@@ -21,6 +21,7 @@ struct Options {
   std::array<std::optional<double>, kLargestOverlay> thresholds;
   OverlayOptions overlay;
   RunOptions run;
+  std::vector<std::string> formats{"hspy"};
 };
 
 void print_overlap(const OverlayResult& result, const Overlap& overlap) {
@@ -132,6 +133,9 @@ void lay(const Options& options) {
     overlay_options.thresholds.resize(m + 1);
     overlay_options.thresholds[m] = options.thresholds[m];
   }
+  OverlayRecord record;
+  record.formats = map_formats(options.formats);
+  record.colours = overlay_colours_named(options.colours);
   const Run run(options.run);
   std::vector<OverlayMap> made = overlay_maps(options.inputs, run.context());
   // One a map; more are left for overlay() to refuse.
@@ -161,9 +165,7 @@ void lay(const Options& options) {
       result.notes.push_back(text("map %c: ", static_cast<char>('a' + m)) + note.get<std::string>());
     }
   }
-  OverlayRecord record;
   record.command_line = command_line();
-  record.colours = overlay_colours_named(options.colours);
   record.more_json = more.dump(-1, ' ', false, Json::error_handler_t::replace);
   const std::string json = write_overlay(out, maps, overlay_options, result, record, run.context());
   out.commit();
@@ -175,7 +177,7 @@ void lay(const Options& options) {
                 static_cast<unsigned long long>(result.columns.size));
     for (const Overlap& overlap : result.overlaps) print_overlap(result, overlap);
     for (const std::string& note : result.notes) std::printf("note: %s\n", note.c_str());
-    std::printf("written: overlay.png, overlay.json, overlay.hspy in %s\n", options.out.c_str());
+    std::printf("written: %zu files in %s\n", out.names().size(), options.out.c_str());
   }
 }
 
@@ -186,7 +188,8 @@ void add_overlay(CLI::App& program) {
       "overlay", "Lay maps of one field of view over each other; do they overlap by more than chance?");
   const auto options = std::make_shared<Options>();
   add_overlay_inputs(*command, options->inputs);
-  command->add_option("--out", options->out, "Folder for overlay.json, overlay.hspy and overlay.png")->required();
+  command->add_option("--out", options->out, "Folder for overlay.json, overlay.png and the maps; an earlier result in it is replaced")->required();
+  add_format(*command, options->formats);
   command->add_flag("--same-field", options->same_field,
                     "All maps cover the rectangle of the first, whatever their axes say");
   for (std::size_t m = 0; m < kLargestOverlay; ++m) {

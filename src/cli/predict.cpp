@@ -22,16 +22,9 @@ void predict_command(const Options& options) {
   const Booster booster = Booster::load(options.booster);
   const std::unique_ptr<Image> rows = open_image(options.input);
   const double opening = watch.lap();
-  Prediction result = predict(booster, *rows, options.predict, run.context());
-  watch.lap();
-  if (result.outputs == 1) {
-    write_npy(options.out, result.values);
-  } else {
-    write_npy(options.out, result.values, result.rows, result.outputs);
-  }
+  Prediction result = write_predictions(booster, *rows, options.predict, options.out, run.context());
   result.seconds.read += opening;
-  result.seconds.write = watch.seconds();
-  result.seconds.total += opening + result.seconds.write;
+  result.seconds.total += opening;
   const std::optional<std::size_t> best = booster.best_iteration();
   if (best && !options.predict.best_rounds && !options.run.quiet) {
     std::fprintf(stderr,

@@ -12,7 +12,7 @@ namespace elver::cli {
 namespace {
 
 struct Options {
-  std::string library, out, final_fit = "training";
+  std::string library, out, final_fit = "training", device = "cpu";
   TrainOptions train;
   RunOptions run;
 };
@@ -86,6 +86,7 @@ void train(const Options& options) {
   const Run run(options.run);
   TrainOptions train = options.train;
   train.final_fit = options.final_fit == "all" ? FinalFit::everything : FinalFit::training_side;
+  train.device = options.device == "cuda" ? Backend::cuda : options.device == "auto" ? Backend::automatic : Backend::cpu;
   if (train.evaluations > 0) train.journal = options.out + ".journal";
   if (!options.run.quiet && !options.run.json) {
     train.on_better = [](const BetterTrial& trial) {
@@ -149,6 +150,10 @@ void add_train(CLI::App& program) {
       ->capture_default_str();
   group->add_option("--samples", options->train.samples, "Training spectra for each group of tasks")
       ->check(CLI::Range(8, 10'000'000))
+      ->capture_default_str();
+  group->add_option("--device", options->device,
+                    "What XGBoost trains on; auto: cuda where XGBoost has it and there is a GPU, else cpu. Each trains a model of its own")
+      ->check(CLI::IsMember({"cpu", "cuda", "auto"}))
       ->capture_default_str();
   add_run(*command, options->run);
   command->footer("Example: elver train library.h5 --out nmc.elver --seed 1\n"

@@ -21,7 +21,7 @@ struct alignas(64) TreeScratch {
   alignas(64) std::uint8_t slots[PackedForest::kMostFolded][kForestBlock];
 };
 
-/// Leads a block of pixels through a walked tree: the leaf's index that each reaches, to `at`.
+/// Leads a block of pixels through a walked tree: from the nodes `at`, by index, to the leaves that they reach.
 void walk_tree(const WalkedNode* nodes, const std::uint8_t* codes, std::uint32_t* at);
 
 /// Margins of a block of pixels, [output][kForestBlock], from their codes, [row][kForestBlock], 64-byte aligned. Leaves

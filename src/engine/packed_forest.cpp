@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <queue>
+#include <ranges>
 
 #include "elver/error.hpp"
 #include "forest/forest.hpp"
@@ -43,7 +45,8 @@ class Packer {
         if (group.form == TreeForm::folded) add_folded(source, group);
         if (group.form == TreeForm::walked) add_walked(source, group);
       }
-      std::fill(group.nodes.begin() + group.trees, group.nodes.end(), node_count(group.form));
+      const std::size_t end = group.form == TreeForm::walked ? out_.walked.size() : out_.nodes.size();
+      std::fill(group.nodes.begin() + group.trees, group.nodes.end(), static_cast<std::uint32_t>(end));
       t += group.trees;
       out_.groups.push_back(group);
     }
@@ -69,15 +72,9 @@ class Packer {
     return tree.node_count / 2 + 1 <= PackedForest::kMostFolded ? TreeForm::folded : TreeForm::walked;
   }
 
-  std::uint32_t node_count(TreeForm form) const {
-    return static_cast<std::uint32_t>(form == TreeForm::perfect  ? out_.nodes.size()
-                                      : form == TreeForm::folded ? out_.folded.size()
-                                                                 : out_.walked.size());
-  }
-
   void add_perfect(const Source& source, std::uint32_t place, TreeGroup& group) {
     const std::size_t width = std::size_t{1} << group.depth;
-    group.nodes[place] = node_count(TreeForm::perfect);
+    group.nodes[place] = static_cast<std::uint32_t>(out_.nodes.size());
     const std::span<float> leaves = add_leaves(place, width, group);
 
     // Level by level, as the nodes lie: which slot and level each came to.
@@ -100,54 +97,95 @@ class Packer {
     add_planes(place, width, group);
   }
 
-  /// Parents stand before their children in a booster: backwards for what lies below a node, forwards for which leaves.
-  void add_folded(const Source& source, TreeGroup& group) {
-    const std::uint32_t count = source.tree.node_count;
+  /// Folds the nodes that are kept: the root, and what hangs together with it. Returns the nodes that this ends at, by
+  /// their numbers. Parents stand before their children in a booster: backwards for what lies below a node, forwards
+  /// for which ends.
+  std::vector<std::uint32_t> fold(const Source& source, const std::vector<bool>& kept, TreeGroup& group) {
     struct Below {
-      std::uint32_t leaves = 1, height = 0, first = 0, slot = 0;
+      std::uint32_t ends = 1, height = 0, first = 0, slot = 0;
     };
-    std::vector<Below> below(count);
+    std::vector<Below> below(kept.size());
     std::vector<std::uint32_t> inner;
-    for (std::uint32_t i = count; i-- > 0;) {
-      if (source.leaf(i)) continue;
+    for (auto i = static_cast<std::uint32_t>(kept.size()); i-- > 0;) {
+      if (!kept[i]) continue;
       const Below &left = below[source.left(i)], &right = below[source.left(i) + 1];
-      below[i].leaves = left.leaves + right.leaves;
+      below[i].ends = left.ends + right.ends;
       below[i].height = 1 + std::max(left.height, right.height);
       inner.push_back(i);
     }
+    std::vector<std::uint32_t> ends(below[0].ends);
+    for (const std::uint32_t i : std::views::reverse(inner)) {
+      for (const std::uint32_t child : {source.left(i), source.left(i) + 1}) {
+        below[child].first = below[i].first + (child == source.left(i) ? 0 : below[source.left(i)].ends);
+        if (!kept[child]) ends[below[child].first] = child;
+      }
+    }
     std::ranges::stable_sort(inner, {}, [&](std::uint32_t i) { return below[i].height; });
-    group.depth = below[0].leaves <= 64 ? 6 : below[0].leaves <= 128 ? 7 : 8;
-    group.nodes[0] = node_count(TreeForm::folded);
+    group.first_fold = static_cast<std::uint32_t>(out_.folded.size());
     for (const std::uint32_t i : inner) {
       const Below &left = below[source.left(i)], &right = below[source.left(i) + 1];
-      out_.folded.push_back({source.codes(i), source.places[i].code, static_cast<std::uint8_t>(left.leaves),
+      out_.folded.push_back({source.codes(i), source.places[i].code, static_cast<std::uint8_t>(left.ends),
                              static_cast<std::uint8_t>(left.slot), static_cast<std::uint8_t>(right.slot)});
-      below[i].slot = node_count(TreeForm::folded) - group.nodes[0];
+      below[i].slot = static_cast<std::uint32_t>(out_.folded.size()) - group.first_fold;
       group.twigs += below[i].height == 1 ? 1 : 0;
     }
+    group.last_fold = static_cast<std::uint32_t>(out_.folded.size());
+    return ends;
+  }
+
+  void add_folded(const Source& source, TreeGroup& group) {
+    std::vector<bool> kept(source.tree.node_count);
+    for (std::uint32_t i = 0; i < kept.size(); ++i) kept[i] = !source.leaf(i);
+    const std::vector<std::uint32_t> ends = fold(source, kept, group);
+    group.depth = ends.size() <= 64 ? 6 : ends.size() <= 128 ? 7 : 8;
     const std::size_t width = std::size_t{1} << group.depth;
     const std::span<float> leaves = add_leaves(0, width, group);
-    for (std::uint32_t i = 0; i < count; ++i) {
-      if (source.leaf(i)) {
-        for (std::size_t k = 0; k < group.values[0]; ++k) leaves[k * width + below[i].first] = source.value(i, k);
-        continue;
-      }
-      Below &left = below[source.left(i)], &right = below[source.left(i) + 1];
-      left.first = below[i].first;
-      right.first = left.first + left.leaves;
+    for (std::size_t k = 0; k < group.values[0]; ++k) {
+      for (std::size_t number = 0; number < ends.size(); ++number)
+        leaves[k * width + number] = source.value(ends[number], k);
     }
     add_planes(0, width, group);
   }
 
-  void add_walked(const Source& source, TreeGroup& group) {
+  /// The top of a large tree: again and again the end goes that has most leaves below it.
+  std::vector<bool> top_of(const Source& source) {
     const std::uint32_t count = source.tree.node_count;
-    group.nodes[0] = node_count(TreeForm::walked);
-    const std::span<float> leaves = add_leaves(0, count, group);
-    for (std::uint32_t i = 0; i < count; ++i) {
-      // Every code is at least 0, so a leaf goes right, to the node behind the one before it.
-      const bool leaf = source.leaf(i);
-      out_.walked.push_back({leaf ? 0 : source.codes(i), source.left(i) << 8 | (leaf ? 0U : source.places[i].code)});
-      for (std::size_t k = 0; leaf && k < group.values[0]; ++k) leaves[k * count + i] = source.value(i, k);
+    std::vector<std::uint32_t> leaves(count, 1);
+    for (std::uint32_t i = count; i-- > 0;) {
+      if (!source.leaf(i)) leaves[i] = leaves[source.left(i)] + leaves[source.left(i) + 1];
+    }
+    std::vector<bool> kept(count);
+    std::priority_queue<std::pair<std::uint32_t, std::uint32_t>> ends;  // leaves below, node
+    for (ends.push({leaves[0], 0}); ends.size() < PackedForest::kTopEnds;) {
+      const std::uint32_t i = ends.top().second;
+      ends.pop();
+      kept[i] = true;
+      for (const std::uint32_t child : {source.left(i), source.left(i) + 1}) ends.push({leaves[child], child});
+    }
+    return kept;
+  }
+
+  /// What lies below an end lies together, so that a pixel's way through it is a line of the cache or two.
+  void add_walked(const Source& source, TreeGroup& group) {
+    const std::vector<std::uint32_t> ends = fold(source, top_of(source), group);
+    group.ends = static_cast<std::uint32_t>(out_.ends.size());
+    group.nodes[0] = static_cast<std::uint32_t>(out_.walked.size());
+    std::vector<std::uint32_t> order;  // the booster's nodes as they lie here
+    for (const std::uint32_t end : ends) {
+      out_.ends.push_back(static_cast<std::uint32_t>(order.size()));
+      order.push_back(end);
+      for (std::size_t at = order.size() - 1; at < order.size(); ++at) {
+        const std::uint32_t i = order[at];
+        const auto left = static_cast<std::uint32_t>(order.size());
+        out_.walked.push_back(source.leaf(i) ? WalkedNode{}
+                                             : WalkedNode{source.codes(i), left << 8 | source.places[i].code});
+        if (!source.leaf(i)) order.insert(order.end(), {source.left(i), source.left(i) + 1});
+      }
+    }
+    const std::span<float> leaves = add_leaves(0, order.size(), group);
+    for (std::size_t at = 0; at < order.size(); ++at) {
+      for (std::size_t k = 0; source.leaf(order[at]) && k < group.values[0]; ++k)
+        leaves[k * order.size() + at] = source.value(order[at], k);
     }
   }
 

@@ -16,7 +16,7 @@ inline constexpr std::size_t kForestBlock = 64;
 enum class TreeForm : std::uint8_t {
   perfect,  ///< every node asked, then eight trees side by side turn by turn, from the root down
   folded,   ///< every node asked, and from the leaves up told which of the leaves below it a pixel would reach
-  walked,   ///< each pixel from node to node, for trees with so many nodes that few of them are met
+  walked,   ///< the same for the top of a tree; from there on each pixel goes from node to node, of which it meets few
 };
 
 /// An inner node of a perfect tree, where the children of slot s are slots 2s+1 (left) and 2s+2 (right).
@@ -26,8 +26,9 @@ struct PackedNode {
   std::uint8_t code = 0;    ///< go right where the pixel's code is at least this
 };
 
-/// An inner node of a folded tree. The leaves below a node are counted from its leftmost. Children stand before their
-/// parents; the i-th inner node has slot i + 1, and slot 0 stands for every leaf.
+/// An inner node of a folded tree, or of the top of a walked one; whatever a fold ends at is a leaf to it. The leaves
+/// below a node are counted from its leftmost. Children stand before their parents; the i-th inner node has slot i + 1,
+/// and slot 0 stands for every leaf.
 struct FoldedNode {
   std::uint32_t codes = 0;           ///< as in PackedNode
   std::uint8_t code = 0;             ///< as in PackedNode
@@ -35,10 +36,11 @@ struct FoldedNode {
   std::uint8_t left = 0, right = 0;  ///< slots of its children
 };
 
-/// A node of a walked tree; the right child follows the left one. A leaf leads back to itself.
+/// A node of a walked tree; the right child follows the left one. A leaf has no code.
 struct WalkedNode {
   std::uint32_t codes = 0;  ///< as in PackedNode
-  std::uint32_t way = 0;    ///< the left child's index in the tree, 24 bits, and below it the code as in PackedNode
+  std::uint32_t way =
+      0;  ///< the left child's index in the tree, 24 bits, and below it the code as in PackedNode, at least 1
 };
 static_assert(sizeof(PackedNode) == 8 && sizeof(FoldedNode) == 8 && sizeof(WalkedNode) == 8);
 
@@ -49,13 +51,14 @@ struct TreeGroup {
   TreeForm form = TreeForm::perfect;
   std::uint32_t depth = 1;                        ///< perfect: 1 to 8; folded: 6 to 8
   std::uint32_t trees = 0;                        ///< 1 to 8
-  std::uint32_t twigs = 0;                        ///< folded: nodes above two leaves, which stand first
-  std::array<std::uint32_t, kTrees + 1> nodes{};  ///< tree i's nodes are [nodes[i], nodes[i + 1]) of its form's
-  std::array<std::uint32_t, kTrees>
-      leaves{};  ///< first of tree i's leaf values: [value][2^depth]; walked: [value][node]
-  std::array<std::uint32_t, kTrees> planes{};  ///< first of its PackedForest::planes, the same values
-  std::array<std::uint32_t, kTrees> output{};  ///< the first output that it adds to
-  std::array<std::uint32_t, kTrees> values{};  ///< outputs that it adds to: 1, or all of its booster's
+  std::uint32_t first_fold = 0, last_fold = 0;    ///< folded and walked: in PackedForest::folded
+  std::uint32_t twigs = 0;                        ///< of them, those above two leaves, which stand first
+  std::uint32_t ends = 0;                         ///< walked: first of PackedForest::ends
+  std::array<std::uint32_t, kTrees + 1> nodes{};  ///< perfect and walked: tree i's are [nodes[i], nodes[i + 1])
+  std::array<std::uint32_t, kTrees> leaves{};     ///< tree i's first leaf value: [value][2^depth], walked [value][node]
+  std::array<std::uint32_t, kTrees> planes{};     ///< first of its PackedForest::planes, the same values
+  std::array<std::uint32_t, kTrees> output{};     ///< the first output that it adds to
+  std::array<std::uint32_t, kTrees> values{};     ///< outputs that it adds to: 1, or all of its booster's
 };
 
 /// Trees of one or more boosters, one after the other, as plain arrays. The outputs of the boosters follow one another
@@ -63,11 +66,13 @@ struct TreeGroup {
 struct PackedForest {
   static constexpr std::size_t kMostDepth = 8;     ///< of perfect trees
   static constexpr std::size_t kMostFolded = 256;  ///< leaves of folded trees
+  static constexpr std::size_t kTopEnds = 128;     ///< where the tops of walked trees end: a level more would not pay
   CodeTable codes;
   std::vector<TreeGroup> groups;
   std::vector<PackedNode> nodes;
   std::vector<FoldedNode> folded;
   std::vector<WalkedNode> walked;
+  std::vector<std::uint32_t> ends;  ///< the walked nodes that tops end at, by their numbers
   std::vector<float> leaves;
   /// The leaves of perfect and folded trees by bytes: [value][byte of the float, lowest first][leaf], 64 leaves at
   /// least.

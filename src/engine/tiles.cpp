@@ -106,8 +106,11 @@ TileCut cut_tiles(const Image& image, std::span<const ChannelRange> channels, co
   // Where channels lie apart, their parts are longer for it: to both sides of each more is mapped than is read.
   const std::uint64_t long_enough = image.channels_first() ? 2 * kStretchBytes : kStretchBytes;
   const std::uint64_t usual_bytes = memory > 0 ? std::min(long_enough, memory / 8) : long_enough;
-  const std::uint64_t most_bytes = memory > 0 ? std::max<std::uint64_t>(memory / 8, 1) : kMostStretchBytes;
   const std::uint64_t columns = std::max<std::uint64_t>(image.columns(), 1);
+  // The rows of a matrix are one long row here: it is cut as short as many rows would be, so that work begins soon.
+  const std::uint64_t most_bytes = memory > 0          ? std::max<std::uint64_t>(memory / 8, 1)
+                                   : image.rows() == 1 ? kStretchBytes
+                                                       : kMostStretchBytes;
   const Grain grain = image.grain();
   cut.rows = std::max<std::uint64_t>(1, usual_bytes / stored / columns / grain.rows) * grain.rows;
   cut.columns = columns;

@@ -53,14 +53,14 @@ class TimedImage : public Image {
 
 /// What all threads spent on each stage of a loop that took `wall` seconds, as shares of these.
 inline StageSeconds shared_out(StageSeconds spent, double wall) {
-  const double all = spent.read + spent.background + spent.features + spent.rank + spent.trees;
+  const double all = spent.read + spent.background + spent.features + spent.rank + spent.trees + spent.write;
   const double share = all > 0 ? wall / all : 0.0;
   return {spent.read * share,
           spent.background * share,
           spent.features * share,
           spent.rank * share,
           spent.trees * share,
-          0.0,
+          spent.write * share,
           0.0};
 }
 

@@ -117,11 +117,11 @@ void add_perfect(const PackedForest& forest, const TreeGroup& group, const std::
   }
 }
 
-template <std::size_t kDepth>
-void add_folded(const PackedForest& forest, const TreeGroup& group, const std::uint8_t* codes, float* sums,
-                TreeScratch& scratch) {
-  const FoldedNode* const node = forest.folded.data() + group.nodes[0];
-  const std::size_t count = group.nodes[1] - group.nodes[0];
+/// The numbers of the ends that 64 pixels reach below the folded nodes of a tree.
+inline __m512i fold(const PackedForest& forest, const TreeGroup& group, const std::uint8_t* codes,
+                    TreeScratch& scratch) {
+  const FoldedNode* const node = forest.folded.data() + group.first_fold;
+  const std::size_t count = group.last_fold - group.first_fold;
   std::uint8_t* slot = scratch.slots[0];
   _mm512_store_si512(slot, _mm512_setzero_si512());
   slot += kForestBlock;
@@ -135,7 +135,18 @@ void add_folded(const PackedForest& forest, const TreeGroup& group, const std::u
                                    _mm512_set1_epi8(static_cast<char>(node[i].left_leaves)));
     _mm512_store_si512(slot, reached);
   }
-  add_values<kDepth>(forest, group, 0, reached, sums);
+  return reached;
+}
+
+inline void find_ends(const PackedForest& forest, const TreeGroup& group, const std::uint8_t* codes,
+                      TreeScratch& scratch, std::uint8_t* ends) {
+  _mm512_store_si512(ends, fold(forest, group, codes, scratch));
+}
+
+template <std::size_t kDepth>
+void add_folded(const PackedForest& forest, const TreeGroup& group, const std::uint8_t* codes, float* sums,
+                TreeScratch& scratch) {
+  add_values<kDepth>(forest, group, 0, fold(forest, group, codes, scratch), sums);
 }
 
 /// Where pixel p's sum lies.
@@ -221,31 +232,45 @@ void add_perfect(const PackedForest& forest, const TreeGroup& group, const std::
   }
 }
 
-template <std::size_t kDepth>
-void add_folded(const PackedForest& forest, const TreeGroup& group, const std::uint8_t* codes, float* sums,
-                TreeScratch& scratch) {
+/// The numbers of the ends that a block of pixels reaches below the folded nodes of a tree.
+inline void find_ends(const PackedForest& forest, const TreeGroup& group, const std::uint8_t* codes,
+                      TreeScratch& scratch, std::uint8_t* ends) {
   const Bytes d;
-  const FoldedNode* const node = forest.folded.data() + group.nodes[0];
-  const std::size_t count = group.nodes[1] - group.nodes[0];
+  const FoldedNode* const node = forest.folded.data() + group.first_fold;
+  const std::size_t count = group.last_fold - group.first_fold;
   for (std::size_t p = 0; p < kForestBlock; p += hn::Lanes(d)) {
     hn::Store(hn::Zero(d), d, scratch.slots[0] + p);
+    Byte reached = hn::Zero(d);
     for (std::size_t i = 0; i < count; ++i) {
       const Byte left = hn::Load(d, scratch.slots[node[i].left] + p),
                  right = hn::Load(d, scratch.slots[node[i].right] + p);
-      const Byte shifted = hn::Add(right, hn::Set(d, node[i].left_leaves));
-      hn::Store(choose(right_at(node[i], codes + p), shifted, left), d, scratch.slots[i + 1] + p);
+      const Byte counted = hn::Add(right, hn::Set(d, node[i].left_leaves));
+      reached = choose(right_at(node[i], codes + p), counted, left);
+      hn::Store(reached, d, scratch.slots[i + 1] + p);
     }
+    hn::Store(reached, d, ends + p);
   }
-  add_values(forest, group, 0, scratch.slots[count], sums);
+}
+
+template <std::size_t kDepth>
+void add_folded(const PackedForest& forest, const TreeGroup& group, const std::uint8_t* codes, float* sums,
+                TreeScratch& scratch) {
+  alignas(64) std::uint8_t places[kForestBlock];
+  find_ends(forest, group, codes, scratch, places);
+  add_values(forest, group, 0, places, sums);
 }
 
 inline std::size_t place_of(std::size_t p) { return p; }
 
 #endif
 
-/// A walked tree: plain code, whose pixels wait for memory and not for registers.
-inline void add_walked(const PackedForest& forest, const TreeGroup& group, const std::uint8_t* codes, float* sums) {
+/// A walked tree: below its top plain code, whose pixels wait for memory and not for registers.
+inline void add_walked(const PackedForest& forest, const TreeGroup& group, const std::uint8_t* codes, float* sums,
+                       TreeScratch& scratch) {
+  alignas(64) std::uint8_t ends[kForestBlock];
+  find_ends(forest, group, codes, scratch, ends);
   std::uint32_t at[kForestBlock];
+  for (std::size_t p = 0; p < kForestBlock; ++p) at[p] = forest.ends[group.ends + ends[p]];
   walk_tree(forest.walked.data() + group.nodes[0], codes, at);
   const std::size_t width = group.nodes[1] - group.nodes[0];
   for (std::size_t k = 0; k < group.values[0]; ++k) {
@@ -272,7 +297,7 @@ void sum_trees(const PackedForest& forest, const std::uint8_t* codes, float* mar
     } else if (group.form == TreeForm::folded) {
       kFolded[group.depth - 6](forest, group, codes, margins, scratch);
     } else {
-      add_walked(forest, group, codes, margins);
+      add_walked(forest, group, codes, margins, scratch);
     }
   }
   for (std::size_t output = 0; output < forest.output_count(); ++output) {

@@ -84,9 +84,10 @@ std::vector<Answered> run_jobs(const std::vector<Job>& jobs, const LearnerOption
     }
     if (shown.empty()) shown.push_back(features.training.columns);
     const auto select = [&](const Matrix& all) { return columns_of(all, job.features->parts, job.edges); };
-    const Predictor predict =
-        learn(job.learner, job.study->tasks[job.task], select(features.training), shown,
-              fold.training.labels[job.task], fold.training.weights, options);
+    const Matrix training = select(features.training);
+    const Predictor predict = learn(job.learner, job.study->tasks[job.task],
+                                    {training, shown, fold.training.labels[job.task], fold.training.weights, fold.training.structures},
+                                    options, context);
     Answered& out = found[part.job][part.fold];
     out.plain = predict(select(features.test));
     for (std::size_t v = 0; v < job.versions; ++v) out.versions.push_back(predict(select(job.version(part.fold, v))));

@@ -6,6 +6,7 @@
 
 #include "elver/error.hpp"
 #include "evaluate/lightgbm.hpp"
+#include "evaluate/network.hpp"
 #include "train/linear_fit.hpp"
 #include "forest/xgboost_api.hpp"
 #include "types/text.hpp"
@@ -30,10 +31,11 @@ std::vector<double> answers(const train::TaskSpec& task, std::span<const float> 
   return found;
 }
 
-Predictor learn_xgboost(Learner learner, const train::TaskSpec& task, const Matrix& x, std::span<const float> labels,
-                        std::span<const float> weights, const LearnerOptions& options) {
+Predictor learn_xgboost(Learner learner, const train::TaskSpec& task, const LearnerRows& rows,
+                        const LearnerOptions& options, const RunContext& context) {
+  const Matrix& x = rows.features;
   const xgboost::DMatrix data =
-      xgboost::DMatrix::quantile(x.values, x.rows, x.columns, labels, weights, kBins);
+      xgboost::DMatrix::quantile(x.values, x.rows, x.columns, rows.labels, rows.weights, kBins);
   const xgboost::DMatrix* const cached = &data;
   const auto booster = std::make_shared<xgboost::XgbBooster>(std::span(&cached, 1));
   const auto set = [&](const char* name, const std::string& value) { booster->set(name, value); };
@@ -65,7 +67,10 @@ Predictor learn_xgboost(Learner learner, const train::TaskSpec& task, const Matr
       number("reg_lambda", 0);
     }
   }
-  for (std::size_t r = 0; r < rounds; ++r) booster->update(static_cast<int>(r), data);
+  for (std::size_t r = 0; r < rounds; ++r) {
+    context.check_interrupt();
+    booster->update(static_cast<int>(r), data);
+  }
   return [booster, task](const Matrix& test) {
     const auto found = booster->predict(test.values, test.rows, test.columns, false);
     return answers(task, found.values, found.outputs);
@@ -86,10 +91,9 @@ double mean_variance(const Matrix& x) {
 }
 
 /// Least squares; a class is the nearest value, a yes what lies above the middle.
-Predictor learn_ridge(const train::TaskSpec& task, const Matrix& x, const std::vector<std::size_t>& parts,
-                      std::span<const float> labels, std::span<const float> weights) {
-  const train::LinearFit fit(x.values, {}, weights, parts);
-  const auto part = std::make_shared<train::LinearPart>(fit.ridge(labels, kPenalty * mean_variance(x)));
+Predictor learn_ridge(const train::TaskSpec& task, const LearnerRows& rows) {
+  const train::LinearFit fit(rows.features.values, {}, rows.weights, rows.parts);
+  const auto part = std::make_shared<train::LinearPart>(fit.ridge(rows.labels, kPenalty * mean_variance(rows.features)));
   return [part, task](const Matrix& test) {
     std::vector<double> out;
     for (const float value : part->values(test.values, {}, test.rows)) {
@@ -102,8 +106,9 @@ Predictor learn_ridge(const train::TaskSpec& task, const Matrix& x, const std::v
   };
 }
 
-Predictor learn_lightgbm(const train::TaskSpec& task, const Matrix& x, std::span<const float> labels,
-                         std::span<const float> weights, const LearnerOptions& options) {
+Predictor learn_lightgbm(const train::TaskSpec& task, const LearnerRows& rows, const LearnerOptions& options,
+                         const RunContext& context) {
+  const Matrix& x = rows.features;
   const bool classes = !task.classes.empty();
   const std::string settings =
       text("objective=%s num_leaves=%d learning_rate=%.6g min_data_in_leaf=5 feature_fraction=0.2 bagging_fraction=0.8 "
@@ -111,12 +116,33 @@ Predictor learn_lightgbm(const train::TaskSpec& task, const Matrix& x, std::span
            classes ? "multiclass" : task.binary ? "binary" : "regression", 1 << options.max_depth, options.learning_rate,
            kBins, static_cast<int>(options.seed % 0x7fffffffU),
            classes ? text(" num_class=%zu", task.classes.size()).c_str() : "");
-  const auto booster = std::make_shared<lightgbm::Booster>(x.values, x.rows, x.columns, labels, weights, settings);
-  for (std::size_t r = 0; r < options.rounds && booster->update(); ++r) {
-  }
+  const auto booster = std::make_shared<lightgbm::Booster>(x.values, x.rows, x.columns, rows.labels, rows.weights, settings);
+  for (std::size_t r = 0; r < options.rounds && booster->update(); ++r) context.check_interrupt();
   return [booster, task, classes](const Matrix& test) {
     const std::vector<float> found = booster->predict(test.values, test.rows, test.columns);
     return answers(task, found, classes ? task.classes.size() : 1);
+  };
+}
+
+Predictor learn_network(network::Shape shape, const train::TaskSpec& task, const LearnerRows& rows,
+                        const LearnerOptions& options, const RunContext& context) {
+  const Matrix& x = rows.features;
+  network::Examples examples{x.values.data(), x.rows, x.columns, 1, task.binary || !task.classes.empty(), {}, {}, {}};
+  examples.outputs = task.binary ? 2 : std::max<std::size_t>(1, task.classes.size());
+  for (const float label : rows.labels) {
+    const auto place = std::ranges::find(task.classes, static_cast<double>(label));
+    examples.targets.push_back(task.classes.empty() ? label : static_cast<float>(place - task.classes.begin()));
+  }
+  examples.weights.assign(rows.weights.begin(), rows.weights.end());
+  examples.structures.assign(rows.structures.begin(), rows.structures.end());
+  const network::Network trained =
+      network::train(shape, examples, {.seed = options.seed, .epochs = options.epochs()}, [&context] { context.check_interrupt(); });
+  return [trained, task, outputs = examples.outputs](const Matrix& test) {
+    std::vector<float> said = trained(test.values.data(), test.rows);
+    if (!task.binary) return answers(task, said, outputs);
+    for (std::size_t i = 0; i < test.rows; ++i) said[i] = said[2 * i + 1];  // the probability of a yes
+    said.resize(test.rows);
+    return answers(task, said, 1);
   };
 }
 
@@ -131,20 +157,23 @@ std::string missing(Learner learner) {
   switch (learner) {
     case Learner::ridge: return "";
     case Learner::mlp:
-    case Learner::cnn: return "elver holds no neural network";
+    case Learner::cnn: return network::problem();
     case Learner::lightgbm: return lightgbm::problem();
     default: return xgboost::library().problem;
   }
 }
 
-Predictor learn(Learner learner, const train::TaskSpec& task, const Matrix& features,
-                const std::vector<std::size_t>& parts, std::span<const float> labels, std::span<const float> weights,
-                const LearnerOptions& options) {
+Predictor learn(Learner learner, const train::TaskSpec& task, const LearnerRows& rows, const LearnerOptions& options,
+                const RunContext& context) {
   if (const std::string problem = missing(learner); !problem.empty())
     throw Error(ErrorKind::resources, std::string(name_of(learner)) + " is not at hand", problem);
-  if (learner == Learner::ridge) return learn_ridge(task, features, parts, labels, weights);
-  if (learner == Learner::lightgbm) return learn_lightgbm(task, features, labels, weights, options);
-  return learn_xgboost(learner, task, features, labels, weights, options);
+  switch (learner) {
+    case Learner::ridge: return learn_ridge(task, rows);
+    case Learner::lightgbm: return learn_lightgbm(task, rows, options, context);
+    case Learner::mlp: return learn_network(network::Shape::perceptron, task, rows, options, context);
+    case Learner::cnn: return learn_network(network::Shape::convolutional, task, rows, options, context);
+    default: return learn_xgboost(learner, task, rows, options, context);
+  }
 }
 
 }  // namespace elver::evaluate

@@ -1,12 +1,9 @@
 #include "evaluate/lightgbm.hpp"
 
-#include <dlfcn.h>
-
 #include <cstdint>
-#include <cstdlib>
-#include <filesystem>
 
 #include "elver/error.hpp"
+#include "types/dynamic_library.hpp"
 
 namespace elver::lightgbm {
 namespace {
@@ -32,32 +29,15 @@ struct Library {
   std::string problem;
 };
 
-std::vector<std::string> places() {
-  std::vector<std::string> out;
-  if (const char* given = std::getenv("ELVER_LIGHTGBM_LIBRARY"); given != nullptr && *given != '\0') return {given};
-  if (const std::string configured = ELVER_LIGHTGBM_LIBRARY; !configured.empty()) out.push_back(configured);
-  std::error_code error;
-  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
-  if (!error) out.push_back((program.parent_path().parent_path() / "lib" / "lib_lightgbm.so").string());
-  out.emplace_back("lib_lightgbm.so");
-  return out;
-}
-
 Library load() {
   Library out;
-  void* handle = nullptr;
-  for (const std::string& place : places()) {
-    if (handle = dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL); handle != nullptr) break;
-    if (const char* why = dlerror(); why != nullptr) out.problem = why;
-  }
-  if (handle == nullptr) {
-    out.problem = "LightGBM's library is not here: " + out.problem;
+  const DynamicLibrary opened("ELVER_LIGHTGBM_LIBRARY", ELVER_LIGHTGBM_LIBRARY, "lib_lightgbm.so");
+  if (!opened.problem().empty()) {
+    out.problem = "LightGBM's library: " + opened.problem();
     return out;
   }
-  out.problem.clear();
   const auto resolve = [&](auto& function, const char* name) {
-    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(handle, name));
-    if (function == nullptr) out.problem = std::string("LightGBM's library lacks ") + name;
+    if (!opened.resolve(function, name)) out.problem = std::string("LightGBM's library lacks ") + name;
   };
   Functions& f = out.functions;
   resolve(f.LGBM_GetLastError, "LGBM_GetLastError");

@@ -1,11 +1,9 @@
 #include "forest/xgboost_api.hpp"
 
-#include <dlfcn.h>
-
-#include <cstdlib>
-#include <filesystem>
 #include <limits>
+#include <nlohmann/json.hpp>
 
+#include "types/dynamic_library.hpp"
 #include "types/text.hpp"
 
 namespace elver::xgboost {
@@ -26,42 +24,15 @@ void on_log(const char* message) noexcept {
   }
 }
 
-std::vector<std::string> places() {
-  std::vector<std::string> out;
-  if (const char* given = std::getenv("ELVER_XGBOOST_LIBRARY"); given != nullptr && *given != '\0') {
-    return {given};  // who names one means that one
-  }
-  if (const std::string configured = ELVER_XGBOOST_LIBRARY; !configured.empty()) out.push_back(configured);
-  std::error_code error;
-  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe", error);
-  if (!error) out.push_back((program.parent_path().parent_path() / "lib" / "libxgboost.so").string());
-  out.emplace_back("libxgboost.so");
-  return out;
-}
-
-void* open(Library& found) {
-  std::string tried;
-  for (const std::string& place : places()) {
-    if (void* handle = dlopen(place.c_str(), RTLD_NOW | RTLD_LOCAL); handle != nullptr) {
-      found.path = place;
-      return handle;
-    }
-    const char* why = dlerror();
-    tried += (tried.empty() ? "" : "; ") + std::string(why != nullptr ? why : place);
-  }
-  found.problem = "it is not here: " + tried;
-  return nullptr;
-}
-
 Library load() {
   Library found;
-  void* handle = open(found);
-  if (handle == nullptr) return found;
+  const DynamicLibrary opened("ELVER_XGBOOST_LIBRARY", ELVER_XGBOOST_LIBRARY, "libxgboost.so");
+  found.path = opened.path();
+  found.problem = opened.problem();
+  if (!found.problem.empty()) return found;
   std::string missing;
   const auto resolve = [&](auto& function, const char* name, bool needed = true) {
-    void* const symbol = dlsym(handle, name);
-    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(symbol);
-    if (symbol == nullptr && needed) missing += (missing.empty() ? "" : ", ") + std::string(name);
+    if (!opened.resolve(function, name) && needed) missing += (missing.empty() ? "" : ", ") + std::string(name);
   };
   Functions& f = found.functions;
 #define ELVER_RESOLVE(name, ...) resolve(f.name, #name __VA_OPT__(, ) __VA_ARGS__)
@@ -128,7 +99,7 @@ XgbBooster::Prediction copy_prediction(const std::uint64_t* shape, std::uint64_t
 }  // namespace
 
 const Library& library() {
-  static const Library found = load();  // never unloaded: XGBoost's threads may outlive us
+  static const Library found = load();
   return found;
 }
 
@@ -144,6 +115,13 @@ const Functions& functions() {
     found.functions.XGBSetGlobalConfig(R"({"verbosity":1})");
   }
   return found.functions;
+}
+
+bool built_with_cuda(const std::string& build_info) {
+  const nlohmann::json info = nlohmann::json::parse(build_info, nullptr, false);
+  if (!info.is_object()) return false;
+  const auto found = info.find("USE_CUDA");
+  return found != info.end() && (found->is_boolean() ? found->get<bool>() : *found == "ON" || *found == 1);
 }
 
 std::string take_warnings() { return std::exchange(thread_state.warnings, {}); }

@@ -69,6 +69,8 @@ const Library& library();
 inline bool available() { return library().problem.empty(); }
 /// The functions; throws Error{resources} with library().problem when they are not at hand.
 const Functions& functions();
+/// Whether what XGBuildInfo says (JSON; "" of an XGBoost before 1.6, and anything else: no) is of a library with CUDA.
+bool built_with_cuda(const std::string& build_info);
 /// What XGBoost warned of on this thread since last asked (for example that device=cuda fell back to the CPU).
 std::string take_warnings();
 

@@ -156,9 +156,9 @@ void Hdf5Output::write_array(const std::string& group, const std::string& name, 
     const std::byte* const values = block({0, cut.pixels});
     waiting_.push_back({std::move(dataset), cut, {values, values + bytes}, bytes_of(header.type)});
     waiting_bytes_ += bytes;
-    context_ = context;
+    threads_ = context.threads;
     if (context.progress != nullptr) context.progress->advance(cut.pixels);
-    if (waiting_bytes_ >= kBlockBytes) write_waiting();
+    if (waiting_bytes_ >= kBlockBytes) write_waiting(context);
     return;
   }
   const bool one_pixel = cut.pixels == 1;
@@ -195,7 +195,7 @@ void Hdf5Output::write_array(const std::string& group, const std::string& name, 
   });
 }
 
-void Hdf5Output::write_waiting() {
+void Hdf5Output::write_waiting(const RunContext& context) {
   struct Part {
     std::size_t array, chunk;
   };
@@ -205,9 +205,9 @@ void Hdf5Output::write_waiting() {
     chunks[a].resize(chunk_count(waiting_[a].cut, waiting_[a].values.size()));
     for (std::size_t i = 0; i < chunks[a].size(); ++i) parts.push_back({a, i});
   }
-  in_arena(context_, [&] {
+  in_arena(context, [&] {
     oneapi::tbb::parallel_for(std::size_t{0}, parts.size(), [&](std::size_t i) {
-      context_.check_interrupt();
+      context.check_interrupt();
       const Waiting& array = waiting_[parts[i].array];
       chunks[parts[i].array][parts[i].chunk] = packed(array.cut, array.values, parts[i].chunk, array.value_bytes);
     });
@@ -224,7 +224,7 @@ void Hdf5Output::write_waiting() {
 }
 
 void Hdf5Output::commit() {
-  write_waiting();
+  write_waiting({.threads = threads_});
   run([&](hid_t) { hdf5::close_file(std::move(file_)); });
   partial_.commit();
 }

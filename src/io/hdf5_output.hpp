@@ -29,12 +29,12 @@ class Hdf5Output {
  private:
   struct Waiting;
   void guarded(const std::function<void()>& work);
-  void write_waiting();
+  void write_waiting(const RunContext& context);
   PartialFile partial_;
   hdf5::Handle file_;  // closed before the hidden file is removed
   std::vector<Waiting> waiting_;
   std::uint64_t waiting_bytes_ = 0;
-  RunContext context_;  ///< of the last that waits
+  unsigned threads_ = 0;  ///< that whoever wrote the last of them allows: all that commit() may use of its context
 };
 
 }  // namespace elver

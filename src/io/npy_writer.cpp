@@ -21,9 +21,9 @@ std::string npy_header(const std::string& descr, const std::string& shape) {
 
 std::string descr_of(NumberType type) {
   if (type == NumberType::boolean) return "b1";
-  const std::string_view name = name_of(type);
-  const char kind = name.starts_with("uint") ? 'u' : name.starts_with("int") ? 'i' : 'f';
-  return kind + std::to_string(bytes_of(type));
+  const NumberKind kind = kind_of(type);
+  const char letter = kind == NumberKind::floating ? 'f' : kind == NumberKind::signed_integer ? 'i' : 'u';
+  return letter + std::to_string(bytes_of(type));
 }
 
 class Npy : public SignalWriter {

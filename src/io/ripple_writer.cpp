@@ -54,13 +54,13 @@ class Ripple : public SignalWriter {
       if (value) line(key, shortest(*value));
     };
     const auto size = [](const Axis* axis) { return std::to_string(axis == nullptr ? 1 : axis->size); };
-    const std::string_view type = name_of(header.type);
+    const NumberKind kind = kind_of(header.type);
     const std::size_t bytes = bytes_of(header.type);
     line("width", size(width));
     line("height", size(height));
     line("depth", size(depth));
     line("offset", "0");
-    line("data-type", type.starts_with("float") ? "float" : type.starts_with("int") ? "signed" : "unsigned");
+    line("data-type", kind == NumberKind::floating ? "float" : kind == NumberKind::signed_integer ? "signed" : "unsigned");
     line("data-length", std::to_string(bytes));
     line("byte-order", bytes == 1 ? "dont-care" : std::endian::native == std::endian::little ? "little-endian" : "big-endian");
     line("record-by", record_by);

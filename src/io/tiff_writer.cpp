@@ -161,14 +161,14 @@ class Tiff : public SignalWriter {
   }
 
   static void set_tags(TIFF* tiff, const SignalHeader& header, const Axis& row, const Axis& column, double least, double most) {
-    const std::string_view type = name_of(header.type);
-    const std::uint16_t format = type.starts_with("float") ? SAMPLEFORMAT_IEEEFP : type.starts_with("int") ? SAMPLEFORMAT_INT : SAMPLEFORMAT_UINT;
+    const NumberKind kind = kind_of(header.type);
+    const int format = kind == NumberKind::floating ? SAMPLEFORMAT_IEEEFP : kind == NumberKind::signed_integer ? SAMPLEFORMAT_INT : SAMPLEFORMAT_UINT;
     const Calibration calibration = calibration_of(row, column);
     TIFFSetField(tiff, TIFFTAG_IMAGEWIDTH, static_cast<std::uint32_t>(column.size));
     TIFFSetField(tiff, TIFFTAG_IMAGELENGTH, static_cast<std::uint32_t>(row.size));
     TIFFSetField(tiff, TIFFTAG_BITSPERSAMPLE, static_cast<int>(8 * bytes_of(header.type)));
     TIFFSetField(tiff, TIFFTAG_SAMPLESPERPIXEL, 1);
-    TIFFSetField(tiff, TIFFTAG_SAMPLEFORMAT, static_cast<int>(format));
+    TIFFSetField(tiff, TIFFTAG_SAMPLEFORMAT, format);
     TIFFSetField(tiff, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_MINISBLACK);
     TIFFSetField(tiff, TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG);
     TIFFSetField(tiff, TIFFTAG_COMPRESSION, COMPRESSION_NONE);

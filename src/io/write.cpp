@@ -15,16 +15,20 @@ constexpr std::array kWriters{&hspy_writer, &nexus_writer, &ripple_writer, &npy_
 
 constexpr std::uint64_t kKept = 1 << 30;  // of what reading keeps: a row of chunks fits, a large mapped file does not
 
-const Writer& writer_for(const std::filesystem::path& path) {
+const Writer& writer_for(const std::filesystem::path& path, const std::function<bool(Holds)>& suits, const char* what) {
   std::string names;
   for (const Writer* writer : kWriters) {
-    if (writer->holds == Holds::one_map) continue;
+    if (!suits(writer->holds)) continue;
     if (path.extension() == writer->about.extensions) return *writer;
     (names += names.empty() ? "" : ", ") += writer->about.extensions;
   }
   throw Error(ErrorKind::usage, "cannot write " + path.string(),
-              "its ending, \"" + path.extension().string() + "\", is of no format that elver writes spectra in",
+              "its ending, \"" + path.extension().string() + "\", is of no format that elver writes " + what + " in",
               "End the name in one of " + names);
+}
+
+const Writer& writer_of_image(const std::filesystem::path& path) {
+  return writer_for(path, [](Holds holds) { return holds != Holds::one_map; }, "spectra");
 }
 
 template <class Number>
@@ -50,6 +54,13 @@ void check_writable(const SignalHeader& header) {
       throw Error(ErrorKind::mismatch, what, "its energy axis is not the last one");
     }
   }
+}
+
+NumberKind kind_of(NumberType type) {
+  const std::string_view name = name_of(type);
+  return name.starts_with("float") ? NumberKind::floating
+         : name.starts_with("int") ? NumberKind::signed_integer
+                                   : NumberKind::unsigned_integer;
 }
 
 std::uint64_t pixels_of(const SignalHeader& header) {
@@ -136,12 +147,16 @@ const Writer* writer_named(std::string_view name) {
   return found == kWriters.end() ? nullptr : *found;
 }
 
-FormatInfo format_to_write(const std::filesystem::path& path) { return writer_for(path).about; }
+FormatInfo format_to_write(const std::filesystem::path& path) { return writer_of_image(path).about; }
+
+const Writer& writer_of_signals(const std::filesystem::path& path) {
+  return writer_for(path, [](Holds holds) { return holds == Holds::signals; }, "several maps");
+}
 
 std::vector<std::string> write_image(const std::filesystem::path& path, const Image& image,
                                      const std::string& record_json, std::span<const PixelMap> maps,
                                      const RunContext& context) {
-  const Writer& format = writer_for(path);
+  const Writer& format = writer_of_image(path);
   SignalHeader header = header_of(image);
   header.record_json = record_json;
   const std::unique_ptr<SignalWriter> writer = format.open(path);

@@ -30,6 +30,8 @@ extern const Writer tiff_writer;
 
 /// The writer that a name means ("hspy"), or nothing.
 const Writer* writer_named(std::string_view name);
+/// The writer of any number of signals that a file's extension names. Throws Error{usage} where there is none.
+const Writer& writer_of_signals(const std::filesystem::path& path);
 
 /// Calls `put(offset, bytes)` for all values, in C order, piece by piece.
 void stream(const SignalHeader& header, const std::function<const std::byte*(PixelRange)>& block,
@@ -37,6 +39,10 @@ void stream(const SignalHeader& header, const std::function<const std::byte*(Pix
 
 /// What is held while an image streams through.
 constexpr std::uint64_t kBlockBytes = 16'000'000;
+
+/// How the bits of a number that can be written are meant; true and false are 1 and 0.
+enum class NumberKind : std::uint8_t { unsigned_integer, signed_integer, floating };
+NumberKind kind_of(NumberType type);
 
 std::uint64_t pixels_of(const SignalHeader& header);
 std::uint64_t pixel_bytes_of(const SignalHeader& header);

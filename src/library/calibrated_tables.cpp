@@ -38,6 +38,8 @@ void change(const Subshell& subshell, const EdgeCalibration& how, double resolut
     const double jump = subshell.jump[i] * (1 + how.continuum);
     table.energy_ev.clear();
     table.mu.clear();
+    table.curves.clear();  // of the old energies, and not changed as mu is
+    table.kept.erase("points");
     for (std::size_t k = 0; k < energy.size(); ++k) {
       table.energy_ev.push_back(energy[k] - old_shift_ev);
       table.mu.push_back(static_cast<float>(seen(static_cast<Eigen::Index>(k), static_cast<Eigen::Index>(i)) / jump));

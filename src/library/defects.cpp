@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "library/elements.hpp"
+#include "library/lattice_relation.hpp"
 
 namespace elver {
 namespace {
@@ -13,7 +14,7 @@ using Vector = Eigen::RowVector3d;
 using Matrix = Eigen::Matrix3d;
 
 constexpr double kReach = 1.0;         ///< Angstrom: relaxed atoms are nearer to their site, other sites are farther
-constexpr double kMostStrained = 0.15; ///< of a reference vector
+constexpr double kEnough = 0.97;       ///< share of sites and atoms that agree: no other orientation need be tried
 
 enum class Kind { metal, lithium, oxygen, other };
 
@@ -90,37 +91,51 @@ std::vector<int> occupants(const std::vector<CrystalSite>& sites, const Structur
   return out;
 }
 
-}  // namespace
+/// A crystal laid into the structure's cell.
+struct Laid {
+  std::vector<CrystalSite> sites;
+  std::vector<int> held;  ///< [site]: atom, or -1
+  Vector origin = Vector::Zero();
+  long right = -1;  ///< 1000 for each atom of the right kind, 1 for one of another
+};
 
-std::optional<Defects> find_defects(const Structure& structure, const Structure& reference) {
-  const Matrix lattice = rows_of(structure), unit = rows_of(reference);
-  if (std::abs(unit.determinant()) < 1 || std::abs(lattice.determinant()) < 1) return std::nullopt;
-  const Matrix exact = lattice * unit.inverse();
-  const Matrix multiples = exact.array().round().matrix();
-  if (((exact - multiples).cwiseAbs().array() > kMostStrained).any() || std::abs(multiples.determinant()) < 0.5) return std::nullopt;
-  const std::vector<CrystalSite> sites = supercell(reference, multiples, lattice);
-  // Where the crystal lies in the cell: as written, or with its first oxygen on one of the structure's.
+/// The best of all origins: as written, or with its first oxygen on one of the structure's.
+Laid lay(const Structure& structure, const Structure& reference, const Matrix& lattice, const Matrix& multiples) {
+  Laid out;
+  out.sites = supercell(reference, multiples, lattice);
   std::vector<Vector> shifts{Vector::Zero()};
-  for (const CrystalSite& site : sites) {
+  for (const CrystalSite& site : out.sites) {
     if (site.kind != Kind::oxygen) continue;
     for (const Atom& atom : structure.atoms) {
       if (kind_of(atom.element) == Kind::oxygen) shifts.push_back(place_of(atom) - site.place);
     }
     break;
   }
-  std::vector<int> held;
-  Vector origin = Vector::Zero();
-  long best = -1;
   for (const Vector& shift : shifts) {
-    const std::vector<int> found = occupants(sites, structure, lattice, shift);
+    std::vector<int> found = occupants(out.sites, structure, lattice, shift);
     long right = 0;
-    for (std::size_t s = 0; s < sites.size(); ++s) {
+    for (std::size_t s = 0; s < out.sites.size(); ++s) {
       if (found[s] < 0) continue;
       const Kind kind = kind_of(structure.atoms[static_cast<std::size_t>(found[s])].element);
-      right += kind == sites[s].kind ? 1000 : 1;
+      right += kind == out.sites[s].kind ? 1000 : 1;
     }
-    if (right > best) best = right, held = found, origin = shift;
+    if (right > out.right) out.right = right, out.held = std::move(found), out.origin = shift;
   }
+  return out;
+}
+
+}  // namespace
+
+std::optional<Defects> find_defects(const Structure& structure, const Structure& reference) {
+  const Matrix lattice = rows_of(structure), unit = rows_of(reference);
+  if (std::abs(unit.determinant()) < 1 || std::abs(lattice.determinant()) < 1) return std::nullopt;
+  Laid best;
+  for (const Matrix& multiples : lattice_relations(lattice, unit)) {
+    Laid laid = lay(structure, reference, lattice, multiples);
+    if (laid.right > best.right) best = std::move(laid);
+    if (static_cast<double>(best.right) >= kEnough * 1000 * static_cast<double>(structure.atoms.size())) break;
+  }
+  const auto& [sites, held, origin, right] = best;
   const auto placed = static_cast<std::size_t>(std::ranges::count_if(held, [](int atom) { return atom >= 0; }));
   if (10 * placed < 9 * structure.atoms.size()) return std::nullopt;
   Defects out;

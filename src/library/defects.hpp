@@ -15,8 +15,8 @@ struct Defects {
   std::size_t antisites = 0;                  ///< sites of a metal that hold Li, and of Li that hold a metal
 };
 
-/// Against a reference cell that a supercell of is the structure, distorted and moved by any translation, in the same
-/// orientation; every site of it takes the nearest atom within 1 Angstrom. Nothing where it is no such supercell, or a
+/// Against a reference cell that a supercell of is the structure, distorted, moved and turned in any way, its axes in any
+/// order; every site of it takes the nearest atom within 1 Angstrom. Nothing where it is no such supercell, or a
 /// tenth of its atoms have no site. Where both kinds are there, the kind is the more frequent one.
 std::optional<Defects> find_defects(const Structure& structure, const Structure& reference);
 

@@ -4,18 +4,11 @@
 
 #include "elver/compare.hpp"
 #include "library/import_run.hpp"
+#include "types/piecewise_linear.hpp"
 #include "types/text.hpp"
 
 namespace elver {
 namespace {
-
-double value_at(const std::vector<double>& x, const std::vector<double>& y, double at) {
-  const auto next = std::upper_bound(x.begin(), x.end(), at);
-  if (next == x.begin()) return y.front();
-  if (next == x.end()) return y.back();
-  const auto k = static_cast<std::size_t>(next - x.begin());
-  return y[k - 1] + (at - x[k - 1]) / (x[k] - x[k - 1]) * (y[k] - y[k - 1]);
-}
 
 /// "NAME_2" of the run NAME: 2; 0 if it is none.
 int site_number(const std::string& stem, const std::string& run) {
@@ -103,7 +96,7 @@ void ImportRun::join_fdmnes() {
           const std::vector<double> wide = fdmnes_convolution(file->spectrum, tried);
           const double shift = file->spectrum.core_level_ev - lowest;
           for (std::size_t i = 0; i < sum.size(); ++i)
-            sum[i] += value_at(file->spectrum.energy_ev, wide, together->spectrum.energy_ev[i] - shift);
+            sum[i] += piecewise_linear<double, double>(file->spectrum.energy_ev, wide, together->spectrum.energy_ev[i] - shift);
         }
         const double r = similarity(sum, together->spectrum.absorption).pearson;
         if (r > best) best = r, width = tried;
@@ -159,7 +152,7 @@ void ImportRun::join_polarisations() {
     std::vector<double> mean(first.energy_ev.size(), 0.0);
     for (const SpectrumFile* file : files) {
       for (std::size_t i = 0; i < mean.size(); ++i)
-        mean[i] += share * value_at(file->spectrum.energy_ev, file->spectrum.absorption, first.energy_ev[i]);
+        mean[i] += share * piecewise_linear<double, double>(file->spectrum.energy_ev, file->spectrum.absorption, first.energy_ev[i]);
     }
     for (std::size_t k = 1; k < files.size(); ++k) {
       leave_out(*files[k], "in the library as part of the mean over polarisations: " + files.front()->path.filename().string());

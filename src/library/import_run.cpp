@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <cmath>
 #include <regex>
-#include <set>
 
 #include "elver/error.hpp"
 #include "library/defects.hpp"
 #include "library/elements.hpp"
-#include "library/text_table.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -35,14 +33,6 @@ std::string id_from_path(const SpectrumFile& file) {
   std::smatch found;
   if (std::regex_search(folder, found, material)) return found[0];
   return as_id(folder);
-}
-
-FoundStructure read_structure(const fs::path& path) {
-  if (upper_case(path.extension().string()) == ".CIF") return read_cif(path);
-  const std::vector<std::string> lines = read_lines(path);
-  const std::string kind = structure_kind(lines);
-  if (kind == "feff") return read_feff_input(lines);
-  return kind == "fdmnes" ? read_fdmnes_input(lines, path.parent_path()) : read_poscar(lines);
 }
 
 }  // namespace
@@ -88,137 +78,6 @@ void ImportRun::finish(const RunContext& context) {
     result_.files.push_back(std::move(missing));
   }
   choose_shifts();
-}
-
-const FoundStructure* ImportRun::structure_for(const SpectrumFile& file, const Cells& labels, std::string& why) {
-  if (const auto named = labels.find("structure_file"); named != labels.end()) {
-    const fs::path path = labels_.folder() / named->second;
-    const auto known = named_.find(path);
-    if (known != named_.end()) return &known->second;
-    FoundStructure found = read_structure(path);
-    return &named_.emplace(path, std::move(found)).first->second;
-  }
-  const char* own = file.spectrum.code == SpectrumCode::feff     ? "FEFF input"
-                    : file.spectrum.code == SpectrumCode::fdmnes ? "FDMNES input"
-                                                                 : "";
-  std::vector<const FoundStructure*> same_code, cells;
-  for (const StructureFile& s : structures) {
-    if (s.folder != file.folder) continue;
-    if (s.found.format == own) {
-      if (s.found.output.empty() || file.spectrum.stem.empty() || s.found.output == file.spectrum.stem) same_code.push_back(&s.found);
-    } else if (s.found.format == "POSCAR" || s.found.format == "CIF") {
-      cells.push_back(&s.found);
-    }
-  }
-  if (same_code.size() == 1) return same_code.front();
-  if (same_code.empty() && !cells.empty()) {
-    for (const FoundStructure* c : cells) {  // POSCAR and CONTCAR of one run: the first will do, if they are of one substance
-      if (formula_of(c->structure) != formula_of(cells.front()->structure)) {
-        why = "several structures lie beside it: name one in the labels (structure_file)";
-        return nullptr;
-      }
-    }
-    return cells.front();
-  }
-  if (const auto formula = labels.find("formula"); formula != labels.end()) {
-    FoundStructure made;
-    made.format = "formula";
-    made.structure = structure_of_formula(formula->second);
-    return &named_.emplace(file.path, std::move(made)).first->second;
-  }
-  why = same_code.size() > 1
-            ? "several inputs lie beside it: name one in the labels (structure_file)"
-            : "no structure: put its input, POSCAR or CIF beside it, or give structure_file or formula in the labels";
-  return nullptr;
-}
-
-/// FDMNES numbers the sites that its symmetry does not relate, in the order of its input; the headers of a run say how many
-/// atoms each stands for. Its symmetry may be lower than that of the atoms' surroundings, so a site takes as many of the
-/// atoms like it as it says, beginning with the first that no site before it took.
-std::size_t ImportRun::fdmnes_atom(const SpectrumFile& file, const FoundStructure& found,
-                                   const std::vector<std::size_t>& absorbers, std::string& note) const {
-  std::map<int, std::size_t> stands_for;
-  for (const SpectrumFile& other : spectra) {
-    const ReadSpectrum& s = other.spectrum;
-    if (s.code == SpectrumCode::fdmnes && other.folder == file.folder && s.stem == file.spectrum.stem && s.site > 0)
-      stands_for[s.site] = static_cast<std::size_t>(std::max(1.0, std::round(s.atoms)));
-  }
-  const auto alike = [&](std::size_t a, std::size_t b) {
-    return count_neighbours(found.structure, a) == count_neighbours(found.structure, b) &&
-           matching_atom(found.structure, found.structure, a, 1e-4) == matching_atom(found.structure, found.structure, b, 1e-4);
-  };
-  std::set<std::size_t> taken;
-  for (int site = 1; site <= std::max(1, file.spectrum.site); ++site) {
-    const auto first = std::find_if(absorbers.begin(), absorbers.end(), [&](std::size_t a) { return taken.count(a) == 0; });
-    if (first == absorbers.end()) {
-      note += "its site number is above the number of different sites: the last atom was taken; ";
-      return absorbers.back();
-    }
-    if (site == std::max(1, file.spectrum.site)) return *first;
-    const auto said = stands_for.find(site);
-    std::size_t left = said != stands_for.end() ? said->second : absorbers.size();
-    for (auto a = first; a != absorbers.end() && left > 0; ++a) {
-      if (taken.count(*a) != 0 || !alike(*first, *a)) continue;
-      taken.insert(*a);
-      --left;
-    }
-  }
-  return absorbers.back();
-}
-
-std::size_t ImportRun::atom_of(const SpectrumFile& file, const FoundStructure& found, const std::string& element,
-                               const Cells& labels, std::string& note) const {
-  const std::vector<Atom>& atoms = found.structure.atoms;
-  const auto checked = [&](std::size_t atom) {
-    if (atom >= atoms.size() || atoms[atom].element != element)
-      throw Error(ErrorKind::input, "no such site", text("atom %zu of the structure is no %s", atom, element.c_str()));
-    return atom;
-  };
-  if (const auto site = number_in(labels, "site")) return checked(static_cast<std::size_t>(std::max(0.0, *site)));
-  std::vector<std::size_t> own;
-  for (std::size_t i = 0; i < atoms.size(); ++i) {
-    if (atoms[i].element == element) own.push_back(i);
-  }
-  if (own.empty()) throw Error(ErrorKind::input, "no such site", "the structure holds no " + element);
-  const ReadSpectrum& s = file.spectrum;
-  if (s.code == SpectrumCode::fdmnes) {
-    return checked(fdmnes_atom(file, found, found.absorbers.empty() ? own : found.absorbers, note));
-  }
-  if (s.code == SpectrumCode::ocean && s.number >= 1 && static_cast<std::size_t>(s.number) <= own.size())
-    return own[static_cast<std::size_t>(s.number) - 1];
-  if (found.absorbers.size() == 1 && s.code == SpectrumCode::feff) return checked(found.absorbers.front());
-  if (own.size() > 1 && s.code != SpectrumCode::vasp)
-    note += text("the first of %zu atoms of %s was taken, as nothing says which; ", own.size(), element.c_str());
-  return own.front();
-}
-
-/// Puts a structure into the tables, or finds it there; `atom` is then the atom of the one in the tables.
-std::size_t ImportRun::place(Structure cell, std::size_t& atom, std::string& note) {
-  const std::string wanted = cell.id;
-  for (int copy = 1;; ++copy) {
-    cell.id = copy == 1 ? wanted : wanted + text("_%d", copy);
-    std::vector<Structure>& known = result_.tables.structures;
-    const auto found = std::find_if(known.begin(), known.end(), [&](const Structure& s) { return s.id == cell.id; });
-    if (found == known.end()) {
-      if (copy > 1) note += "another structure has the name " + wanted + " already; ";
-      known.push_back(std::move(cell));
-      return known.size() - 1;
-    }
-    const auto index = static_cast<std::size_t>(found - known.begin());
-    if (found->atoms.size() == cell.atoms.size() && formula_of(*found) == formula_of(cell)) {
-      const bool equal = std::equal(found->atoms.begin(), found->atoms.end(), cell.atoms.begin(), [](const Atom& a, const Atom& b) {
-        return a.element == b.element && a.fractional == b.fractional;
-      });
-      if (equal) return index;
-      const long long same = matching_atom(*found, cell, atom);
-      if (same >= 0) {
-        const int state = cell.atoms[atom].formal_state;
-        atom = static_cast<std::size_t>(same);
-        if (found->atoms[atom].formal_state == 0) found->atoms[atom].formal_state = state;
-        return index;
-      }
-    }
-  }
 }
 
 void ImportRun::add(SpectrumFile& file) {

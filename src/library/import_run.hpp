@@ -23,6 +23,9 @@ struct SpectrumFile {
   ReadSpectrum spectrum;
 };
 
+/// A file that is known to be a structure, of whatever kind. Throws Error{input}.
+FoundStructure read_structure(const std::filesystem::path& path);
+
 /// What was read, brought together: which spectrum belongs to which site of which structure.
 class ImportRun {
  public:

@@ -47,7 +47,9 @@ ReadSpectrum read_feff(const std::vector<std::string>& lines) {
     if (std::regex_search(line, found, shell)) out.edge = edge_name(element_symbol(std::stoi(found[1])), found[2].str());
     if (std::regex_search(line, found, norm) && !to_number(found[1].str(), out.norm)) out.norm = 0;
   }
-  // e = E - E_Fermi + mu, and k is E - E_Fermi in wave numbers, negative below: mu is what they differ by.
+  // k is E - E_Fermi in wave numbers, negative below: what omega differs by from k^2 is the Fermi level of this very run, to
+  // the table's own digits. The header has it to three digits only, and FEFF's log prints it to 1 meV after an iteration of
+  // the density; a run that adds an iteration to another's density ends up to 2 meV beside that one.
   constexpr double kHbar2Over2m = 3.80998212;  // eV square Angstrom
   std::vector<double> fermi;
   for (const std::vector<double>& row : table.rows) fermi.push_back(row[0] - std::copysign(row[2] * row[2], row[2]) * kHbar2Over2m);

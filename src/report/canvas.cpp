@@ -7,17 +7,10 @@
 #include <numbers>
 
 #include "elver/error.hpp"
+#include "io/partial_file.hpp"
 #include "report/png_file.hpp"
 
 namespace elver::report {
-namespace {
-
-[[noreturn]] void cannot_draw(const std::filesystem::path& path, const std::string& why) {
-  throw Error(ErrorKind::output, "cannot write " + path.string(), why,
-              "Check the folder, its permissions and the space left");
-}
-
-}  // namespace
 
 Canvas::Canvas()
     : recording_(cairo_recording_surface_create(CAIRO_CONTENT_COLOR_ALPHA, nullptr), &cairo_surface_destroy),
@@ -144,7 +137,7 @@ void Canvas::save_svg(const std::filesystem::path& path, double margin) {
   const cairo_status_t drawn = cairo_status(cr.get());
   cairo_surface_finish(picture.get());
   for (const cairo_status_t status : {cairo_status(cr_.get()), drawn, cairo_surface_status(picture.get())}) {
-    if (status != CAIRO_STATUS_SUCCESS) cannot_draw(path, cairo_status_to_string(status));
+    if (status != CAIRO_STATUS_SUCCESS) cannot_write(path, cairo_status_to_string(status));
   }
 }
 
@@ -162,14 +155,14 @@ void Canvas::save_png(const std::filesystem::path& path, double margin) {
   cairo_set_source_surface(cr.get(), recording_.get(), -left, -top);
   cairo_paint(cr.get());
   if (cairo_status(cr_.get()) != CAIRO_STATUS_SUCCESS)
-    cannot_draw(path, cairo_status_to_string(cairo_status(cr_.get())));
-  if (cairo_status(cr.get()) != CAIRO_STATUS_SUCCESS) cannot_draw(path, cairo_status_to_string(cairo_status(cr.get())));
+    cannot_write(path, cairo_status_to_string(cairo_status(cr_.get())));
+  if (cairo_status(cr.get()) != CAIRO_STATUS_SUCCESS) cannot_write(path, cairo_status_to_string(cairo_status(cr.get())));
   cairo_surface_flush(picture.get());
   const std::string why = write_png(path, cairo_image_surface_get_data(picture.get()),
                                     {static_cast<std::size_t>(cairo_image_surface_get_width(picture.get())),
                                      static_cast<std::size_t>(cairo_image_surface_get_height(picture.get())),
                                      static_cast<std::size_t>(cairo_image_surface_get_stride(picture.get()))});
-  if (!why.empty()) cannot_draw(path, why);
+  if (!why.empty()) cannot_write(path, why);
 }
 
 }  // namespace elver::report

@@ -31,7 +31,8 @@ void append(std::string& out, Number value) {
 
 std::string maps_csv(const MapResult& result, const Axis& row_axis, const Axis& column_axis) {
   std::string out = "row,column,";
-  out.append(field("x", column_axis.units)).append(",").append(field("y", row_axis.units)).append(",status");
+  out.append(field("x", column_axis.units)).append(",").append(field("y", row_axis.units));
+  if (!result.status.empty()) out += ",status";
   for (const Map& map : result.maps) (out += ',') += field(map.name, map.unit);
   out += "\n";
   for (std::uint64_t row = 0; row < result.rows; ++row) {
@@ -44,8 +45,10 @@ std::string maps_csv(const MapResult& result, const Axis& row_axis, const Axis& 
       append(out, column_axis.offset + static_cast<double>(column) * column_axis.scale);
       out += ',';
       append(out, row_axis.offset + static_cast<double>(row) * row_axis.scale);
-      out += ',';
-      append(out, static_cast<unsigned>(result.status[pixel]));
+      if (!result.status.empty()) {
+        out += ',';
+        append(out, static_cast<unsigned>(result.status[pixel]));
+      }
       for (const Map& map : result.maps) {
         out += ',';
         append(out, map.values[pixel]);

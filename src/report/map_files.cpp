@@ -47,7 +47,8 @@ std::string file_name(const std::string& map, const char* extension) {
 
 std::string picture_name(const std::string& map) { return file_name(map, ".png"); }
 
-MapFiles::MapFiles(OutputSet& out, const std::vector<std::string>& formats) : out_(out) {
+MapFiles::MapFiles(OutputSet& out, const std::vector<std::string>& formats, std::string stem)
+    : out_(out), stem_(std::move(stem)) {
   for (const std::string& name : formats) {
     if (name == "csv") {
       csv_ = true;
@@ -55,7 +56,7 @@ MapFiles::MapFiles(OutputSet& out, const std::vector<std::string>& formats) : ou
     }
     const Writer& writer = *writer_named(name);
     if (writer.holds == Holds::signals) {
-      together_.push_back(writer.open(out.stage("maps" + std::string(writer.about.extensions))));
+      together_.push_back(writer.open(out.stage(stem_ + std::string(writer.about.extensions))));
     } else {
       tiff_ = true;
     }
@@ -87,9 +88,12 @@ void MapFiles::add(const Image& image, const MapResult& result, const std::strin
   header.type = NumberType::u8;
   header.quantity = "status code";
   add(header, std::as_bytes(std::span(result.status)), context);
-  if (!csv_) return;
   const auto [row, column] = map_axes(image);
-  out_.write_text("maps.csv", maps_csv(result, row, column));
+  add_table(result, row, column);
+}
+
+void MapFiles::add_table(const MapResult& result, const Axis& row, const Axis& column) {
+  if (csv_) out_.write_text(stem_ + ".csv", maps_csv(result, row, column));
 }
 
 void MapFiles::add(const SignalHeader& header, const Image& spectra, const RunContext& context) {

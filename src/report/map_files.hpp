@@ -13,19 +13,22 @@ namespace elver::report {
 /// Header of a map of this image: its navigation axes (at least two) and what the file says of the microscope.
 SignalHeader map_header(const Image& image, const std::string& record_json);
 
-/// The maps of a folder in each format asked for (map_formats): maps.hspy, maps.nxs, maps.csv, and a .tif for each map.
+/// The maps of a folder in each format asked for (map_formats): STEM.hspy, STEM.nxs, STEM.csv, and a .tif for each map.
 class MapFiles {
  public:
-  MapFiles(OutputSet& out, const std::vector<std::string>& formats);
+  MapFiles(OutputSet& out, const std::vector<std::string>& formats, std::string stem = "maps");
   /// All maps of a result, and its status.
   void add(const Image& image, const MapResult& result, const std::string& record_json, const RunContext& context);
+  /// One map; add_table then brings all of them into the file of text.
+  void add(const SignalHeader& header, std::span<const std::byte> values, const RunContext& context);
+  void add_table(const MapResult& result, const Axis& row, const Axis& column);
   /// Spectra, into the formats that hold them beside maps.
   void add(const SignalHeader& header, const Image& spectra, const RunContext& context);
   void commit();
 
  private:
-  void add(const SignalHeader& header, std::span<const std::byte> values, const RunContext& context);
   OutputSet& out_;
+  std::string stem_;
   std::vector<std::unique_ptr<SignalWriter>> together_;  ///< formats that hold all maps in a file
   bool tiff_ = false, csv_ = false;
 };

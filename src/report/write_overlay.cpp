@@ -6,6 +6,7 @@
 #include "elver/report.hpp"
 #include "elver/version.hpp"
 #include "overlay/grid.hpp"
+#include "report/map_files.hpp"
 #include "report/run_json.hpp"
 
 namespace elver {
@@ -139,8 +140,9 @@ Json overlay_json(std::span<const PlacedMap> maps, const OverlayOptions& options
   return out;
 }
 
-void write_hspy(OutputSet& out, const OverlayResult& result, const std::string& record) {
-  HspyWriter writer(out.stage("overlay.hspy"));
+void write_maps(OutputSet& out, const OverlayResult& result, const std::vector<std::string>& formats, const std::string& record,
+                const RunContext& context) {
+  report::MapFiles files(out, formats, "overlay");
   SignalHeader header;
   header.axes = {result.rows, result.columns};
   header.map = true;
@@ -148,19 +150,26 @@ void write_hspy(OutputSet& out, const OverlayResult& result, const std::string& 
   for (const Map& map : result.maps) {
     header.title = map.name;
     header.quantity = map.title + (map.unit.empty() ? "" : " (" + map.unit + ")");
-    writer.add(header, std::as_bytes(std::span(map.values)));
+    files.add(header, std::as_bytes(std::span(map.values)), context);
   }
-  writer.commit();
+  MapResult table;
+  table.rows = result.rows.size;
+  table.columns = result.columns.size;
+  table.maps = result.maps;
+  files.add_table(table, result.rows, result.columns);
+  files.commit();
 }
 
 }  // namespace
 
 std::string write_overlay(OutputSet& out, std::span<const PlacedMap> maps, const OverlayOptions& options,
                           const OverlayResult& result, const OverlayRecord& record, const RunContext& context) {
-  const Json json = overlay_json(maps, options, result, record);
-  context.check_interrupt();
-  write_hspy(out, result, dumped(json, -1));
+  Json json = overlay_json(maps, options, result, record);
+  write_maps(out, result, record.formats, dumped(json, -1), context);
   draw_overlay(result, record.colours, out.stage("overlay.png"));
+  report::supersede_earlier(out, "overlay.json");
+  json["files"] = out.names();
+  json["files"].push_back("overlay.json");
   const std::string text = dumped(json, 2) + "\n";
   out.write_text("overlay.json", text);
   return text;

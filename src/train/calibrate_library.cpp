@@ -1,7 +1,5 @@
 #include "elver/calibrate_library.hpp"
 
-#include <oneapi/tbb/parallel_for.h>
-
 #include <algorithm>
 #include <cmath>
 #include <memory>
@@ -11,18 +9,14 @@
 #include "background/edge_fitter.hpp"
 #include "elver/dataset.hpp"
 #include "elver/error.hpp"
-#include "train/edge_model.hpp"
-#include "types/arena.hpp"
+#include "train/calibration_misfit.hpp"
+#include "types/piecewise_linear.hpp"
 #include "types/text.hpp"
 
 namespace elver {
 namespace {
 
 using namespace train;
-using Vector = Eigen::VectorXd;
-using Matrix = Eigen::MatrixXd;
-
-constexpr double kPrior = 2e-3;  ///< a parameter one standard deviation off counts as a misfit of this share of an edge
 constexpr int kMostEvaluations = 60;
 
 /// The reference on a uniform axis, as float counts.
@@ -40,32 +34,10 @@ Measured uniform(const NamedSpectrum& s) {
   out.axis.offset_ev = s.energy_ev.front();
   out.axis.dispersion_ev = steps[steps.size() / 2];
   out.axis.size = static_cast<std::size_t>((s.energy_ev.back() - s.energy_ev.front()) / out.axis.dispersion_ev + 1.5);
-  std::size_t k = 0;
-  for (std::size_t c = 0; c < out.axis.size; ++c) {
-    const double e = std::min(out.axis.energy(static_cast<double>(c)), s.energy_ev.back());
-    while (k + 2 < s.energy_ev.size() && s.energy_ev[k + 1] < e) ++k;
-    const double t = (e - s.energy_ev[k]) / (s.energy_ev[k + 1] - s.energy_ev[k]);
-    out.counts.push_back(static_cast<float>((1 - t) * s.value[k] + t * s.value[k + 1]));
-  }
+  for (std::size_t c = 0; c < out.axis.size; ++c)
+    out.counts.push_back(static_cast<float>(piecewise_linear<double, double>(s.energy_ev, s.value, out.axis.energy(static_cast<double>(c)))));
   return out;
 }
-
-/// One edge of the reference without its background, and the model that is to describe it.
-struct Fitted {
-  EdgeCalibration start;
-  std::size_t skip = 0;   ///< channels of the model before the grid
-  Vector measured;        ///< net counts in the grid, over their length
-  double scale = 1;       ///< that length
-  std::vector<double> energy_ev;
-  std::unique_ptr<EdgeModel> model;
-  Eigen::Index first = 0; ///< of its parameters
-  Matrix seen(const EdgeCalibration& how, const std::vector<Matrix>& broadened, double thickness, double power) const {
-    return model->curves(how, broadened, thickness, power).bottomRows(measured.size());
-  }
-  Matrix seen(const EdgeCalibration& how, double thickness, double power) const {
-    return seen(how, model->lifetimes(how), thickness, power);
-  }
-};
 
 std::string element_of(const std::string& edge) { return edge.substr(0, edge.find('_')); }
 
@@ -108,162 +80,6 @@ std::optional<Fitted> measured_edge(const Library& library, const Families& fami
   out.model = std::make_unique<EdgeModel>(library, families, out.start.element, channels);
   return out;
 }
-
-/// All numbers of the fit but the mixture, each in a scale without limits.
-class Parameters {
- public:
-  explicit Parameters(std::vector<Fitted>& edges) {
-    for (Fitted& edge : edges) {
-      edge.first = size_;
-      size_ += count(edge);
-    }
-    size_ += 2;
-  }
-  static Eigen::Index count(const Fitted& edge) { return edge.model->has_l2() ? 9 : 6; }
-  Eigen::Index size() const { return size_; }
-  EdgeCalibration of(const Fitted& edge, const Vector& x) const {
-    EdgeCalibration out = edge.start;
-    const auto at = [&](Eigen::Index k) { return x(edge.first + k); };
-    out.shift_ev = at(0);
-    out.gauss_fwhm_ev = std::exp(at(1));
-    out.lorentz_ev = std::exp(at(2));
-    out.lorentz_growth = std::exp(at(3));
-    out.continuum = std::exp(at(4)) - 1;
-    out.amount = std::exp(at(5));
-    if (!edge.model->has_l2()) return out;
-    out.splitting_ev = at(6);
-    out.l2_ratio = std::exp(at(7));
-    out.l2_lorentz_ev = std::exp(at(8));
-    return out;
-  }
-  double thickness(const Vector& x) const { return std::exp(x(size_ - 2)); }
-  /// Between 2 and 4.5: beyond, it is no continuum that falls, but something else that has no name here.
-  double power(const Vector& x) const { return 3.25 + 1.25 * std::tanh(x(size_ - 1)); }
-  /// Where the fit begins, and how far from there a parameter is expected.
-  Vector start(const std::vector<Fitted>& edges, double gauss) const {
-    Vector x = Vector::Zero(size_);
-    for (const Fitted& edge : edges) {
-      x(edge.first) = edge.start.shift_ev;
-      x(edge.first + 1) = std::log(gauss);
-      x(edge.first + 2) = std::log(0.3);
-      x(edge.first + 3) = std::log(0.02);
-      x(edge.first + 5) = std::log(edge.start.amount);
-      if (edge.model->has_l2()) x(edge.first + 8) = std::log(0.2);
-    }
-    x(size_ - 2) = std::log(0.3);
-    x(size_ - 1) = std::atanh((3.0 - 3.25) / 1.25);
-    return x;
-  }
-  Vector width(const std::vector<Fitted>& edges) const {
-    Vector w = Vector::Ones(size_);
-    for (const Fitted& edge : edges) {
-      w(edge.first) = 2;        // eV
-      w(edge.first + 4) = 0.5;  // of ln(1 + continuum)
-      w(edge.first + 5) = 3;
-      if (edge.model->has_l2()) w(edge.first + 7) = 0.3;
-    }
-    return w;
-  }
-
- private:
-  Eigen::Index size_ = 0;
-};
-
-/// The misfit as Eigen's minimiser asks for it: for each set of parameters the best mixture is taken (variable projection).
-class Misfit {
- public:
-  using Scalar = double;
-  enum { InputsAtCompileTime = Eigen::Dynamic, ValuesAtCompileTime = Eigen::Dynamic };
-  using InputType = Vector;
-  using ValueType = Vector;
-  using JacobianType = Matrix;
-
-  Misfit(const std::vector<Fitted>& edges, const Parameters& parameters, const Vector& start, const RunContext& context)
-      : edges_(edges), parameters_(parameters), start_(start), width_(parameters.width(edges)), context_(context) {
-    for (const Fitted& edge : edges) rows_ += edge.measured.size();
-  }
-  int inputs() const { return static_cast<int>(parameters_.size()); }
-  int values() const { return static_cast<int>(rows_ + parameters_.size()); }
-
-  std::vector<Matrix> curves(const Vector& x) const { return curves(lifetimes(x), x); }
-  /// The mixture of the families that these curves describe the reference best with; not normalised.
-  Vector mixture(const std::vector<Matrix>& curves, const Vector& x) const {
-    const Eigen::Index families = curves[0].cols();
-    Matrix gram = Matrix::Zero(families, families);
-    Vector right = Vector::Zero(families);
-    for (std::size_t e = 0; e < edges_.size(); ++e) {
-      const double amount = parameters_.of(edges_[e], x).amount / edges_[e].scale;
-      gram += amount * amount * curves[e].transpose() * curves[e];
-      right += amount * curves[e].transpose() * edges_[e].measured;
-    }
-    gram.diagonal().array() += 1e-7 * gram.trace() / static_cast<double>(families);
-    return nonnegative(gram, right);
-  }
-  int operator()(const Vector& x, Vector& out) const {
-    residual(curves(x), x, out);
-    return 0;
-  }
-  int df(const Vector& x, Matrix& jacobian) const {
-    context_.check_interrupt();
-    const std::vector<std::vector<Matrix>> broadened = lifetimes(x);
-    const std::vector<Matrix> base = curves(broadened, x);
-    Vector centre(values());
-    residual(base, x, centre);
-    in_arena(context_, [&] {
-      oneapi::tbb::parallel_for(Eigen::Index{0}, parameters_.size(), [&](Eigen::Index j) {
-        constexpr double kStep = 1e-4;
-        Vector moved = x;
-        moved(j) += kStep;
-        std::vector<Matrix> these = base;
-        for (std::size_t e = 0; e < edges_.size(); ++e) {
-          const Eigen::Index k = j - edges_[e].first;
-          const bool own = k >= 0 && k < Parameters::count(edges_[e]) && k != 5;
-          const bool lifetime = own && (k == 2 || k == 3 || k == 8);
-          if (lifetime) these[e] = curve(edges_[e], moved);
-          else if (own || j >= parameters_.size() - 2) these[e] = curve(edges_[e], broadened[e], moved);
-        }
-        Vector at(values());
-        residual(these, moved, at);
-        jacobian.col(j) = (at - centre) / kStep;
-      });
-    });
-    if (context_.progress != nullptr) context_.progress->advance(1);
-    return 0;
-  }
-
- private:
-  std::vector<std::vector<Matrix>> lifetimes(const Vector& x) const {
-    std::vector<std::vector<Matrix>> out;
-    for (const Fitted& edge : edges_) out.push_back(edge.model->lifetimes(parameters_.of(edge, x)));
-    return out;
-  }
-  std::vector<Matrix> curves(const std::vector<std::vector<Matrix>>& broadened, const Vector& x) const {
-    std::vector<Matrix> out;
-    for (std::size_t e = 0; e < edges_.size(); ++e) out.push_back(curve(edges_[e], broadened[e], x));
-    return out;
-  }
-  Matrix curve(const Fitted& edge, const Vector& x) const {
-    return curve(edge, edge.model->lifetimes(parameters_.of(edge, x)), x);
-  }
-  Matrix curve(const Fitted& edge, const std::vector<Matrix>& broadened, const Vector& x) const {
-    return edge.seen(parameters_.of(edge, x), broadened, parameters_.thickness(x), parameters_.power(x));
-  }
-  void residual(const std::vector<Matrix>& curves, const Vector& x, Vector& out) const {
-    const Vector weights = mixture(curves, x);
-    Eigen::Index row = 0;
-    for (std::size_t e = 0; e < edges_.size(); ++e) {
-      const double amount = parameters_.of(edges_[e], x).amount / edges_[e].scale;
-      out.segment(row, edges_[e].measured.size()) = amount * (curves[e] * weights) - edges_[e].measured;
-      row += edges_[e].measured.size();
-    }
-    out.tail(parameters_.size()) = kPrior * (x - start_).cwiseQuotient(width_);
-  }
-  const std::vector<Fitted>& edges_;
-  const Parameters& parameters_;
-  Vector start_, width_;
-  const RunContext& context_;
-  Eigen::Index rows_ = 0;
-};
 
 /// Where the mean family correlates best, and how much of it there is.
 void rough_start(std::vector<Fitted>& edges, double gauss) {

@@ -10,6 +10,7 @@
 #include "features/features.hpp"
 #include "forest/xgboost_api.hpp"
 #include "model/model.hpp"
+#include "types/piecewise_linear.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -23,17 +24,9 @@ std::vector<double> reference_features(const Model& model) {
     for (const ReferenceSpectrum& r : model.references) reference = r.edge == edge.name ? &r : reference;
     core::Accumulator<double> sums;
     std::vector<double> points;
-    std::size_t k = 0;
     for (std::size_t i = 0; i < edge.grid.count; ++i) {
-      double value = kAbsentLine;
-      if (reference != nullptr && reference->energy_ev.size() > 1) {
-        const std::vector<float>& at = reference->energy_ev;
-        const double e = edge.grid.energy(i);
-        while (k + 2 < at.size() && static_cast<double>(at[k + 1]) < e) ++k;
-        const double span = static_cast<double>(at[k + 1]) - static_cast<double>(at[k]);
-        const double t = std::clamp((e - static_cast<double>(at[k])) / span, 0.0, 1.0);
-        value = (1 - t) * static_cast<double>(reference->intensity[k]) + t * static_cast<double>(reference->intensity[k + 1]);
-      }
+      const bool known = reference != nullptr && reference->energy_ev.size() > 1;
+      const double value = known ? piecewise_linear<float, float>(reference->energy_ev, reference->intensity, edge.grid.energy(i)) : kAbsentLine;
       points.push_back(core::accumulate(sums, value, model.features, i == 0));
     }
     for (const double point : points) out.push_back(sums.divisor > 0 ? point / sums.divisor : 0.0);

@@ -9,7 +9,7 @@
 namespace elver::train {
 namespace {
 
-constexpr Eigen::Index kMostComponents = 150, kMostNoisy = 50;
+constexpr Eigen::Index kMostComponents = 150;
 constexpr double kLeastVariance = 1e-9;  ///< of the whole
 constexpr double kLevels[] = {0.003, 0.1};
 constexpr int kSteps = 150;
@@ -21,8 +21,6 @@ Eigen::VectorXd doubles(std::span<const float> values) {
 
 }  // namespace
 
-std::vector<double> penalties() { return {1e-7, 1e-6, 3e-6, 1e-5, 3e-5, 1e-4, 1e-3}; }
-
 std::vector<float> LinearPart::values(std::span<const float> features, std::span<const float> snr,
                                       std::size_t rows) const {
   const std::size_t outputs = base.intercept.size();
@@ -30,6 +28,17 @@ std::vector<float> LinearPart::values(std::span<const float> features, std::span
   base.values(features, rows, out);
   if (noise) noise->add(features, snr, rows, out);
   return out;
+}
+
+void LinearPart::scale(double factor) {
+  const auto each = [&](std::vector<float>& values) {
+    for (float& value : values) value = static_cast<float>(factor * static_cast<double>(value));
+  };
+  each(base.weights);
+  each(base.intercept);
+  if (!noise) return;
+  each(noise->linear.weights);
+  each(noise->linear.intercept);
 }
 
 LinearFit::LinearFit(std::span<const float> features, std::span<const float> snr, std::span<const float> weights,
@@ -51,8 +60,7 @@ LinearFit::LinearFit(std::span<const float> features, std::span<const float> snr
   constexpr Eigen::Index kBlock = 512;
   for (Eigen::Index first = 0; first < rows; first += kBlock) {
     const Eigen::Index count = std::min(kBlock, rows - first);
-    const Eigen::MatrixXd part =
-        row_weights_.segment(first, count).cwiseSqrt().asDiagonal() * centred(first, count);
+    const Eigen::MatrixXd part = row_weights_.segment(first, count).cwiseSqrt().asDiagonal() * centred(first, count);
     covariance.selfadjointView<Eigen::Lower>().rankUpdate(part.transpose());
   }
   const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(covariance);
@@ -62,33 +70,31 @@ LinearFit::LinearFit(std::span<const float> features, std::span<const float> snr
   axes_ = solver.eigenvectors().rowwise().reverse().leftCols(kept);
 
   if (!snr.empty()) levels_.assign(std::begin(kLevels), std::end(kLevels));
-  noisy_ = std::min(kept, kMostNoisy);
-  design_.resize(rows, kept + static_cast<Eigen::Index>(levels_.size()) * (1 + noisy_));
+  const Eigen::Index columns = kept + static_cast<Eigen::Index>(levels_.size()) * (1 + kept);
+  design_.resize(rows, columns);
+  column_means_ = Eigen::VectorXd::Zero(columns);
+  gram_ = Eigen::MatrixXd::Zero(columns, columns);
   for (Eigen::Index first = 0; first < rows; first += kBlock) {
     const Eigen::Index count = std::min(kBlock, rows - first);
-    design_.block(first, 0, count, kept).noalias() = centred(first, count) * axes_;
-  }
-  Eigen::Index column = kept;
-  for (const double level : levels_) {
-    Eigen::VectorXd weight(rows);
-    for (Eigen::Index i = 0; i < rows; ++i) {
-      const double noise = noise_of(snr.subspan(static_cast<std::size_t>(i) * parts_.size(), parts_.size()));
-      weight[i] = noise / (noise + level);
+    Eigen::MatrixXd block(count, columns);
+    block.leftCols(kept).noalias() = centred(first, count) * axes_;
+    Eigen::VectorXd noise(levels_.empty() ? 0 : count);
+    for (Eigen::Index i = 0; i < noise.size(); ++i)
+      noise[i] = noise_of(snr.subspan(static_cast<std::size_t>(first + i) * parts_.size(), parts_.size()));
+    Eigen::Index column = kept;
+    for (const double level : levels_) {
+      block.col(column) = noise.array() / (noise.array() + level);
+      block.middleCols(column + 1, kept) = block.col(column).asDiagonal() * block.leftCols(kept);
+      column += 1 + kept;
     }
-    design_.col(column) = weight;
-    design_.middleCols(column + 1, noisy_) = weight.asDiagonal() * design_.leftCols(noisy_);
-    column += 1 + noisy_;
+    design_.middleRows(first, count) = block.cast<float>();
+    column_means_ += block.transpose() * row_weights_.segment(first, count);
+    block = row_weights_.segment(first, count).cwiseSqrt().asDiagonal() * block;
+    gram_.selfadjointView<Eigen::Lower>().rankUpdate(block.transpose());
   }
-  column_means_ = design_.transpose() * row_weights_;
-  design_.rowwise() -= column_means_.transpose();
-  gram_ = Eigen::MatrixXd::Zero(column, column);
-  for (Eigen::Index first = 0; first < rows; first += kBlock) {
-    const Eigen::Index count = std::min(kBlock, rows - first);
-    const Eigen::MatrixXd part =
-        row_weights_.segment(first, count).cwiseSqrt().asDiagonal() * design_.middleRows(first, count);
-    gram_.selfadjointView<Eigen::Lower>().rankUpdate(part.transpose());
-  }
+  gram_.selfadjointView<Eigen::Lower>().rankUpdate(column_means_, -1.0);
   gram_ = gram_.selfadjointView<Eigen::Lower>();
+  design_.rowwise() -= column_means_.cast<float>().transpose();
 }
 
 /// From directions in the components' coordinates, [component][output], to weights of the features.
@@ -113,10 +119,10 @@ LinearPart LinearFit::part_of(const Eigen::MatrixXd& coefficients, const Eigen::
   term.linear.parts = parts_;
   Eigen::Index row = axes_.cols();
   for (std::size_t level = 0; level < levels_.size(); ++level) {
-    const LinearBase one = base_of(coefficients.middleRows(row + 1, noisy_), coefficients.row(row).transpose());
+    const LinearBase one = base_of(coefficients.middleRows(row + 1, axes_.cols()), coefficients.row(row).transpose());
     term.linear.intercept.insert(term.linear.intercept.end(), one.intercept.begin(), one.intercept.end());
     term.linear.weights.insert(term.linear.weights.end(), one.weights.begin(), one.weights.end());
-    row += 1 + noisy_;
+    row += 1 + axes_.cols();
   }
   out.noise = std::move(term);
   return out;
@@ -124,7 +130,8 @@ LinearPart LinearFit::part_of(const Eigen::MatrixXd& coefficients, const Eigen::
 
 LinearPart LinearFit::ridge(std::span<const float> labels, double penalty) const {
   const Eigen::VectorXd y = doubles(labels);
-  const Eigen::VectorXd moment = design_.transpose() * row_weights_.cwiseProduct(y);  // the design is centred
+  const Eigen::VectorXd moment =
+      design_.transpose().cast<double>() * row_weights_.cwiseProduct(y);  // the design is centred
   Eigen::MatrixXd curvature = gram_;
   curvature.diagonal().array() += penalty;
   return part_of(curvature.llt().solve(moment), Eigen::VectorXd::Constant(1, y.dot(row_weights_)));
@@ -133,11 +140,11 @@ LinearPart LinearFit::ridge(std::span<const float> labels, double penalty) const
 LinearPart LinearFit::logistic(std::span<const float> labels, std::size_t classes, double penalty) const {
   const Eigen::Index outputs = classes == 2 ? 1 : static_cast<Eigen::Index>(classes);
   const Eigen::Index rows = design_.rows(), columns = design_.cols();
-  Eigen::MatrixXd wanted = Eigen::MatrixXd::Zero(rows, outputs);
+  Eigen::MatrixXf wanted = Eigen::MatrixXf::Zero(rows, outputs);
   for (Eigen::Index i = 0; i < rows; ++i) {
     const auto label = static_cast<Eigen::Index>(std::lround(labels[static_cast<std::size_t>(i)]));
-    if (outputs == 1) wanted(i, 0) = label == 1 ? 1.0 : 0.0;
-    if (outputs > 1) wanted(i, label) = 1.0;
+    if (outputs == 1) wanted(i, 0) = label == 1 ? 1.0F : 0.0F;
+    if (outputs > 1) wanted(i, label) = 1.0F;
   }
   const double bound = outputs == 1 ? 0.25 : 0.5;
   Eigen::MatrixXd curvature = bound * gram_;
@@ -145,22 +152,23 @@ LinearPart LinearFit::logistic(std::span<const float> labels, std::size_t classe
   const Eigen::LLT<Eigen::MatrixXd> step(curvature);
   Eigen::MatrixXd direction = Eigen::MatrixXd::Zero(columns, outputs), looked = direction;
   Eigen::RowVectorXd intercept = Eigen::RowVectorXd::Zero(outputs), looked_at = intercept;
+  const Eigen::VectorXf row_weights = row_weights_.cast<float>();
   double momentum = 1;
   for (int i = 0; i < kSteps; ++i) {
-    Eigen::MatrixXd margins = design_ * looked;
-    margins.rowwise() += looked_at;
+    Eigen::MatrixXf margins = design_ * looked.cast<float>();
+    margins.rowwise() += looked_at.cast<float>();
     if (outputs == 1) {
       margins = (1 + (-margins.array()).exp()).inverse().matrix();
     } else {
       margins.colwise() -= margins.rowwise().maxCoeff().eval();
       margins = margins.array().exp().matrix();
-      const Eigen::VectorXd norm = margins.rowwise().sum().cwiseInverse();  // before the sums change
+      const Eigen::VectorXf norm = margins.rowwise().sum().cwiseInverse();  // before the sums change
       margins = norm.asDiagonal() * margins;
     }
-    const Eigen::MatrixXd residual = row_weights_.asDiagonal() * (margins - wanted);
-    const Eigen::MatrixXd slope = design_.transpose() * residual + penalty * looked;
+    const Eigen::MatrixXf residual = row_weights.asDiagonal() * (margins - wanted);
+    const Eigen::MatrixXd slope = (design_.transpose() * residual).cast<double>() + penalty * looked;
     const Eigen::MatrixXd next = looked - step.solve(slope);
-    const Eigen::RowVectorXd next_intercept = looked_at - residual.colwise().sum() / bound;
+    const Eigen::RowVectorXd next_intercept = looked_at - residual.colwise().sum().cast<double>() / bound;
     // Momentum is dropped where it leads uphill.
     const bool uphill = slope.cwiseProduct(next - direction).sum() > 0;
     const double next_momentum = uphill ? 1.0 : (1 + std::sqrt(1 + 4 * momentum * momentum)) / 2;
@@ -172,6 +180,25 @@ LinearPart LinearFit::logistic(std::span<const float> labels, std::size_t classe
     momentum = next_momentum;
   }
   return part_of(direction, intercept.transpose());
+}
+
+LinearPart LinearFit::discriminant(std::span<const float> labels, std::size_t classes, double penalty) const {
+  const auto count = static_cast<Eigen::Index>(classes);
+  const Eigen::Index rows = design_.rows();
+  Eigen::MatrixXd weights = Eigen::MatrixXd::Zero(rows, count);
+  for (Eigen::Index i = 0; i < rows; ++i)
+    weights(i, std::lround(labels[static_cast<std::size_t>(i)])) = row_weights_[i];
+  // A class that no row has is as likely as half a row would make it, and lies in the middle of all.
+  const Eigen::RowVectorXd share = weights.colwise().sum().cwiseMax(0.5 / static_cast<double>(rows));
+  Eigen::MatrixXd means = design_.transpose().cast<double>() * weights;
+  means.array().rowwise() /= share.array();
+  Eigen::MatrixXd within = gram_ - means * share.asDiagonal() * means.transpose();
+  within.diagonal().array() += penalty;
+  const Eigen::MatrixXd directions = within.llt().solve(means);
+  const Eigen::VectorXd intercept =
+      (share.array().log() - 0.5 * means.cwiseProduct(directions).colwise().sum().array()).matrix().transpose();
+  if (classes > 2) return part_of(directions, intercept);
+  return part_of(directions.col(1) - directions.col(0), intercept.segment(1, 1) - intercept.segment(0, 1));
 }
 
 LinearBase LinearFit::projections(std::size_t components, std::size_t random, std::uint64_t seed) const {

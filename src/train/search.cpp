@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "types/arena.hpp"
 #include "types/text.hpp"
@@ -12,15 +13,16 @@
 namespace elver::train {
 namespace {
 
-constexpr int kBins = 64;             ///< of the quantised features
-constexpr int kSearchBins = 32;       ///< the same in trials
-constexpr std::size_t kStride = 2;    ///< trials see every second feature
-constexpr std::size_t kFirstFolds = 2; ///< that a trial is pruned by
-constexpr std::size_t kPatience = 25; ///< rounds without gain before a booster stops
+constexpr int kBins = 64;               ///< of the quantised features
+constexpr int kSearchBins = 32;         ///< the same in trials
+constexpr std::size_t kStride = 2;      ///< trials see every second feature
+constexpr std::size_t kFirstFolds = 2;  ///< that a trial is pruned by
+constexpr std::size_t kPatience = 25;   ///< rounds without gain before a booster stops
 
 std::size_t outputs_of(const TaskSpec& task) { return task.classes.empty() ? 1 : task.classes.size(); }
 
-void configure(xgboost::XgbBooster& booster, const TaskSpec& task, const Settings& settings, int bins, std::uint64_t seed) {
+void configure(xgboost::XgbBooster& booster, const TaskSpec& task, const Settings& settings, int bins, std::uint64_t seed,
+               Backend device) {
   const bool several = !task.classes.empty();
   booster.set("objective", several ? "multi:softprob" : task.binary ? "binary:logistic" : "reg:squarederror");
   if (several) booster.set("num_class", std::to_string(task.classes.size()));
@@ -28,6 +30,7 @@ void configure(xgboost::XgbBooster& booster, const TaskSpec& task, const Setting
   booster.set("tree_method", "hist");
   booster.set("max_bin", std::to_string(bins));
   booster.set("nthread", "1");
+  if (device == Backend::cuda) booster.set("device", "cuda");
   booster.set("seed", std::to_string(seed % 0x7fffffffU));
   for (const auto& [name, value] : settings) {
     if (name != "base" && name != "n_estimators") booster.set(name, text("%.9g", value));
@@ -50,6 +53,11 @@ xgboost::DMatrix matrix_of(const Rows& rows, std::span<const float> features, st
                                                     rows.labels[task_index], rows.weights, bins, reference);
   if (!base.empty()) out.set_float("base_margin", base);
   return out;
+}
+
+double mean_of(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) /
+         static_cast<double>(std::max<std::size_t>(1, values.size()));
 }
 
 /// Every kStride-th feature of each row.
@@ -89,6 +97,23 @@ std::vector<double> losses_of(const TaskSpec& task, std::span<const float> margi
   return out;
 }
 
+std::vector<double> errors_of(const TaskSpec& task, std::span<const float> margins, const Rows& rows,
+                              std::size_t task_index) {
+  if (task.classes.empty() && !task.binary) return losses_of(task, margins, rows, task_index);
+  const std::vector<float>& labels = rows.labels[task_index];
+  const std::size_t outputs = outputs_of(task);
+  const auto yes = static_cast<double>(std::ranges::count_if(labels, [](float label) { return label > 0.5F; }));
+  const auto count = static_cast<double>(rows.count);
+  std::vector<double> out;
+  for (std::size_t i = 0; i < rows.count; ++i) {
+    const std::span<const float> row = margins.subspan(i * outputs, outputs);
+    const auto most = task.binary ? (row[0] > 0 ? 1 : 0) : std::ranges::max_element(row) - row.begin();
+    const double side = !task.binary ? 1.0 : count / (2 * (labels[i] > 0.5F ? yes : count - yes));
+    out.push_back(most == std::lround(labels[i]) ? 0.0 : side);
+  }
+  return out;
+}
+
 double loss_of(const TaskSpec& task, std::span<const float> margins, const Rows& rows, std::size_t task_index) {
   const std::vector<double> losses = losses_of(task, margins, rows, task_index);
   double sum = 0, total = 0;
@@ -107,21 +132,43 @@ std::vector<Parameter> search_space(std::size_t rounds) {
     if (n <= static_cast<double>(rounds)) numbers.push_back(n);
   }
   if (numbers.empty()) numbers.push_back(static_cast<double>(rounds));
-  return {{"learning_rate", 0.02, 0.5, 0, true, {}},
-          {"min_child_weight", 1, 10, 1, false, {}},
-          {"subsample", 0.6, 0.9, 0.05, false, {}},
-          {"colsample_bytree", 0.1, 0.9, 0.05, false, {}},
-          {"gamma", 0, 5, 0.5, false, {}},
-          {"max_depth", 2, 8, 1, false, {}},
-          {"reg_lambda", 0, 2, 0.1, false, {}},
-          {"reg_alpha", 0, 10, 1, false, {}},
-          {"n_estimators", 0, 0, 0, false, numbers},
-          {"base", 0, 0, 0, false, {0, 1}}};
+  return {{"learning_rate", 0.02, 0.5, 0, true, {}}, {"min_child_weight", 1, 10, 1, false, {}},
+          {"subsample", 0.6, 0.9, 0.05, false, {}},  {"colsample_bytree", 0.1, 0.9, 0.05, false, {}},
+          {"gamma", 0, 5, 0.5, false, {}},           {"max_depth", 2, 8, 1, false, {}},
+          {"reg_lambda", 0, 2, 0.1, false, {}},      {"reg_alpha", 0, 10, 1, false, {}},
+          {"n_estimators", 0, 0, 0, false, numbers}, {"base", 0, 0, 0, false, {0, 1}}};
 }
 
-LinearPart fit_base(const TaskSpec& task, const LinearFit& fit, std::span<const float> labels, double penalty) {
-  if (!task.classes.empty()) return fit.logistic(labels, task.classes.size(), penalty);
-  return task.binary ? fit.logistic(labels, 2, penalty) : fit.ridge(labels, penalty);
+std::vector<LinearRecipe> linear_recipes(const TaskSpec& task) {
+  std::vector<LinearRecipe> out;
+  if (task.classes.empty() && !task.binary) {
+    for (const double penalty : {1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3}) out.push_back({LinearKind::ridge, penalty, 1.0});
+    return out;
+  }
+  // Of yes and no Fisher's answers were never worse, and they are there at once.
+  if (!task.binary) {
+    for (const double penalty : {1e-6, 1e-5}) out.push_back({LinearKind::logistic, penalty, 1.0});
+  }
+  for (const double penalty : {1e-7, 1e-6, 1e-5, 1e-4}) {
+    for (const double scale : {0.25, 0.5, 1.0}) out.push_back({LinearKind::discriminant, penalty, scale});
+  }
+  return out;
+}
+
+std::string spoken(const LinearRecipe& recipe) {
+  if (recipe.kind == LinearKind::ridge) return text("ridge, penalty %.0e", recipe.penalty);
+  if (recipe.kind == LinearKind::logistic) return text("logistic, penalty %.0e", recipe.penalty);
+  return text("discriminant, penalty %.0e, scale %.2g", recipe.penalty, recipe.scale);
+}
+
+LinearPart fit_base(const TaskSpec& task, std::size_t task_index, const BaseRows& rows, const LinearRecipe& recipe) {
+  const std::vector<float>& labels = rows.labels[task_index];
+  const std::size_t classes = task.binary ? 2 : task.classes.size();
+  LinearPart out = recipe.kind == LinearKind::ridge      ? rows.fit->ridge(labels, recipe.penalty)
+                   : recipe.kind == LinearKind::logistic ? rows.fit->logistic(labels, classes, recipe.penalty)
+                                                         : rows.fit->discriminant(labels, classes, recipe.penalty);
+  if (recipe.scale != 1.0) out.scale(recipe.scale);
+  return out;
 }
 
 Booster fit_booster(const TaskSpec& task, const Rows& rows, std::size_t task_index, std::span<const float> base,
@@ -129,7 +176,7 @@ Booster fit_booster(const TaskSpec& task, const Rows& rows, std::size_t task_ind
   const xgboost::DMatrix data = matrix_of(rows, rows.features, task_index, base, kBins, nullptr);
   const xgboost::DMatrix* const cached = &data;
   xgboost::XgbBooster booster(std::span(&cached, 1));
-  configure(booster, task, settings, kBins, seed);
+  configure(booster, task, settings, kBins, seed, context.backend);
   // Without a round XGBoost would not have looked at the objective, so a bare base keeps one round of no gain at all.
   if (rounds == 0) booster.set("learning_rate", "0");
   for (std::size_t r = 0; r < std::max<std::size_t>(1, rounds); ++r) {
@@ -148,27 +195,31 @@ struct TaskSearch::Prepared {
 TaskSearch::TaskSearch(const TaskSpec& task, std::size_t task_index, const std::vector<Fold>& folds, std::uint64_t seed,
                        const RunContext& context)
     : task_(task), task_index_(task_index), folds_(folds), seed_(seed), context_(context), prepared_(folds.size()) {
-  const std::vector<double> tried = penalties();
-  std::vector<std::vector<double>> losses(tried.size(), std::vector<double>(folds.size()));
+  // A scale that answers do not depend on goes by the loss, and what is left by the errors.
+  const std::vector<LinearRecipe> tried = linear_recipes(task);
   std::vector<std::vector<LinearPart>> bases(tried.size(), std::vector<LinearPart>(folds.size()));
+  std::vector<double> losses(tried.size()), errors(tried.size());
+  std::vector<std::vector<double>> of_folds(tried.size() * folds.size());
   in_arena(context_, [&] {
     oneapi::tbb::parallel_for(std::size_t{0}, folds.size() * tried.size(), [&](std::size_t i) {
       context_.check_interrupt();
       const std::size_t f = i % folds.size(), p = i / folds.size();
-      bases[p][f] = fit_base(task, *folds[f].fit, folds[f].training.labels[task_index], tried[p]);
-      losses[p][f] = loss_of(task, base_values(bases[p][f], folds[f].unseen), folds[f].unseen, task_index);
+      const Fold& fold = folds[f];
+      bases[p][f] = fit_base(task, task_index, fold.base, tried[p]);
+      of_folds[i] = {loss_of(task, base_values(bases[p][f], fold.unseen), fold.unseen, task_index),
+                     mean_of(errors_of(task, base_values(bases[p][f], fold.judged), fold.judged, task_index))};
     });
   });
-  linear_loss_ = std::numeric_limits<double>::infinity();
-  std::size_t best = 0;
-  for (std::size_t p = 0; p < tried.size(); ++p) {
-    double mean = 0;
-    for (const double loss : losses[p]) mean += loss / static_cast<double>(folds.size());
-    if (!(mean < linear_loss_)) continue;
-    linear_loss_ = mean;
-    best = p;
+  for (std::size_t i = 0; i < of_folds.size(); ++i) {
+    losses[i / folds.size()] += of_folds[i][0] / static_cast<double>(folds.size());
+    errors[i / folds.size()] += of_folds[i][1] / static_cast<double>(folds.size());
   }
-  penalty_ = tried[best];
+  std::size_t best = 0;
+  for (std::size_t p = 1; p < tried.size(); ++p) {
+    if (std::pair(errors[p], losses[p]) < std::pair(errors[best], losses[best])) best = p;
+  }
+  recipe_ = tried[best];
+  linear_loss_ = losses[best];
   for (std::size_t f = 0; f < folds.size(); ++f) {
     Prepared& p = prepared_[f];
     p.part = bases[best][f];
@@ -177,8 +228,8 @@ TaskSearch::TaskSearch(const TaskSpec& task, std::size_t task_index, const std::
       const auto base = [&](const Rows& rows) { return with == 1 ? base_values(p.part, rows) : std::vector<float>(); };
       p.training[with].emplace(
           matrix_of(folds[f].training, training, task_index, base(folds[f].training), kSearchBins, nullptr));
-      p.unseen[with].emplace(matrix_of(folds[f].unseen, unseen, task_index, base(folds[f].unseen), kSearchBins,
-                                       &*p.training[with]));
+      p.unseen[with].emplace(
+          matrix_of(folds[f].unseen, unseen, task_index, base(folds[f].unseen), kSearchBins, &*p.training[with]));
     }
   }
 }
@@ -193,7 +244,7 @@ Outcome TaskSearch::evaluate(const Settings& settings, double give_up_above) con
     const xgboost::DMatrix &training = *prepared_[f].training[with], &unseen = *prepared_[f].unseen[with];
     const xgboost::DMatrix* const cached[2] = {&training, &unseen};
     xgboost::XgbBooster booster(cached);
-    configure(booster, task_, settings, kSearchBins, seed_);
+    configure(booster, task_, settings, kSearchBins, seed_, context_.backend);
     const std::pair<const xgboost::DMatrix*, std::string> watched[1] = {{&unseen, "unseen"}};
     Outcome best{std::numeric_limits<double>::infinity(), 0};
     for (std::size_t r = 0; r < most && r < best.rounds + kPatience; ++r) {
@@ -253,8 +304,7 @@ std::vector<std::vector<std::vector<float>>> TaskSearch::unseen_margins(
       }
       task.booster = Booster::bare(folds_[f].unseen.features.size() / folds_[f].unseen.count, outputs_of(task_));
       if (rounds > 0)
-        task.booster =
-            fit_booster(task_, folds_[f].training, task_index_, base, settings, rounds, seed_, context_);
+        task.booster = fit_booster(task_, folds_[f].training, task_index_, base, settings, rounds, seed_, context_);
       for (const Rows* set : rows[f]) {
         out[f].emplace_back(set->count * outputs_of(task_));
         task_margins(task, set->features, set->snr, set->count, out[f].back());

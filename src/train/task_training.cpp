@@ -31,16 +31,17 @@ double bar_of(std::vector<double> firsts) {
 Settings fixed_settings(const TaskSpec& task, const TrainOptions& options, bool base) {
   const bool several = !task.classes.empty();
   const std::size_t depth = several ? std::max<std::size_t>(2, options.max_depth) - 1 : options.max_depth;
-  return {{"learning_rate", options.learning_rate},
-          {"min_child_weight", 5},
-          {"subsample", 0.8},
-          {"colsample_bytree", 0.2},
-          {"gamma", 0},
-          {"max_depth", static_cast<double>(depth)},
-          {"reg_lambda", 1},
-          {"reg_alpha", 0},
-          {"n_estimators", static_cast<double>(several ? std::max<std::size_t>(1, options.rounds / 2) : options.rounds)},
-          {"base", base ? 1.0 : 0.0}};
+  return {
+      {"learning_rate", options.learning_rate},
+      {"min_child_weight", 5},
+      {"subsample", 0.8},
+      {"colsample_bytree", 0.2},
+      {"gamma", 0},
+      {"max_depth", static_cast<double>(depth)},
+      {"reg_lambda", 1},
+      {"reg_alpha", 0},
+      {"n_estimators", static_cast<double>(several ? std::max<std::size_t>(1, options.rounds / 2) : options.rounds)},
+      {"base", base ? 1.0 : 0.0}};
 }
 
 std::string spoken(const Settings& settings, std::size_t rounds) {
@@ -78,8 +79,8 @@ std::vector<Candidate> find_candidates(const TaskSpec& task, const TaskSearch& s
       of_its_kind.outcome = outcome;
     }
     if (outcome.loss < least && options.on_better) {
-      options.on_better({task.name, number + 1, trials, outcome.loss,
-                         of_its_kind.name + ": " + spoken(settings, outcome.rounds)});
+      options.on_better(
+          {task.name, number + 1, trials, outcome.loss, of_its_kind.name + ": " + spoken(settings, outcome.rounds)});
     }
     least = std::min(least, outcome.loss);
   };
@@ -104,7 +105,8 @@ std::vector<Candidate> find_candidates(const TaskSpec& task, const TaskSearch& s
     }
     firsts.push_back(outcome->first);
     if (!outcome->pruned) ratios.push_back(outcome->loss / outcome->first);
-    // What all folds of a pruned trial would have said, from those that were not: enough to know that it is no good one.
+    // What all folds of a pruned trial would have said, from those that were not: enough to know that it is no good
+    // one.
     const double usual = std::accumulate(ratios.begin(), ratios.end(), 0.0) / static_cast<double>(ratios.size());
     if (i >= 2) tpe.tell(point, outcome->pruned ? outcome->first * usual : outcome->loss);
     take(settings, *outcome, i);
@@ -123,11 +125,11 @@ struct Unseen {
   std::vector<float> margins;
 };
 
-/// [0]: the rows that trials are judged by; [1 + view]
+/// [0]: the rows that trials are searched by; [1]: that the choice goes by; [2 + view]
 std::vector<Unseen> unseen_of(const GroupData& data, const TaskSearch& search, const Candidate& candidate) {
   std::vector<std::vector<const Rows*>> wanted;
   for (std::size_t f = 0; f < data.folds.size(); ++f) {
-    wanted.push_back({&data.folds[f].unseen});
+    wanted.push_back({&data.folds[f].unseen, &data.folds[f].judged});
     for (const Rows& rows : data.seen[f]) wanted.back().push_back(&rows);
   }
   const auto margins = search.unseen_margins(candidate.settings, candidate.outcome.rounds, wanted);
@@ -141,9 +143,16 @@ std::vector<Unseen> unseen_of(const GroupData& data, const TaskSearch& search, c
   return out;
 }
 
-/// Whether losses lie below others of the same rows by more than the standard error of their mean difference; a
+/// Margins as maps show them: those of a yes or no moved to where its probability is calibrated.
+std::vector<float> as_shown(const TaskSpec& task, const Trust& trust, std::vector<float> margins) {
+  if (!task.binary) return margins;
+  for (float& margin : margins) margin = static_cast<float>(trust.slope * static_cast<double>(margin) + trust.offset);
+  return margins;
+}
+
+/// Whether errors lie below others of the same rows by more than the standard error of their mean difference; a
 /// structure is one draw.
-bool clearly_less(const std::vector<double>& losses, const std::vector<double>& others, const Rows& rows) {
+bool clearly_less(const std::vector<double>& errors, const std::vector<double>& others, const Rows& rows) {
   struct Sum {
     double difference = 0, weight = 0;
   };
@@ -152,7 +161,7 @@ bool clearly_less(const std::vector<double>& losses, const std::vector<double>& 
   for (std::size_t i = 0; i < rows.count; ++i) {
     const auto weight = static_cast<double>(rows.weights[i]);
     for (Sum* sum : {&sums[rows.structures[i]], &all}) {
-      sum->difference += weight * (losses[i] - others[i]);
+      sum->difference += weight * (errors[i] - others[i]);
       sum->weight += weight;
     }
   }
@@ -167,15 +176,15 @@ bool clearly_less(const std::vector<double>& losses, const std::vector<double>& 
 }
 
 /// The task as `how` has it, without trust.
-Task trained_on(const Rows& rows, const LinearFit& fit, const TaskSpec& spec, std::size_t t, const Candidate& how,
-                double penalty, const TrainOptions& options, const RunContext& context) {
+Task trained_on(const Rows& rows, const BaseRows& base_rows, const TaskSpec& spec, std::size_t t, const Candidate& how,
+                const LinearRecipe& recipe, const TrainOptions& options, const RunContext& context) {
   Task out;
   out.name = spec.name;
   out.unit = spec.unit;
   out.classes = spec.classes;
   std::vector<float> base;
   if (how.settings.at("base") > 0.5) {
-    LinearPart part = fit_base(spec, fit, rows.labels[t], penalty);
+    LinearPart part = fit_base(spec, t, base_rows, recipe);
     base = part.values(rows.features, rows.snr, rows.count);
     out.base = std::move(part.base);
     out.noise = std::move(part.noise);
@@ -196,33 +205,38 @@ TaskResult train_task(const GroupData& data, std::size_t t, const TrainOptions& 
   TaskScore& score = out.score;
   std::size_t kept = 0;
   std::vector<Unseen> calibration;
-  std::vector<double> losses;
+  std::vector<double> errors;
   for (std::size_t c = 0; c < candidates.size(); ++c) {
     std::vector<Unseen> unseen = unseen_of(data, search, candidates[c]);
     const Booster plain = fit_booster(task, data.folds[0].unseen, t, {}, candidates[c].settings, 0, 0, context);
     // Not the search's own number, which is the least of many: trees as they will be, on the whole features.
-    Contender contender{candidates[c].name, loss_of(task, unseen[0].margins, unseen[0].rows, t), {}};
-    for (std::size_t v = 1; v < unseen.size(); ++v)
-      contender.figures.push_back(figure(task, plain, unseen[v].margins, unseen[v].rows, t, options.seed));
+    const Trust trust = fit_trust(task, plain, unseen[0].margins, unseen[0].rows, t, options.coverage);
+    std::vector<double> these = errors_of(task, as_shown(task, trust, unseen[1].margins), unseen[1].rows, t);
+    const double mean = std::accumulate(these.begin(), these.end(), 0.0) / static_cast<double>(these.size());
+    Contender contender{candidates[c].name, measure_of(task) == "RMSE" ? std::sqrt(mean) : mean, {}};
+    for (std::size_t v = 2; v < unseen.size(); ++v)
+      contender.figures.push_back(
+          figure(task, plain, as_shown(task, trust, unseen[v].margins), unseen[v].rows, t, options.seed));
     score.contenders.push_back(contender);
-    std::vector<double> these = losses_of(task, unseen[0].margins, unseen[0].rows, t);
-    // Trees without a base fail first where an instrument is unlike all in the training: they have to be clearly better.
+    // Trees without a base fail first where an instrument is unlike all in the training: they have to be clearly
+    // better.
     const bool bare = c > 0 && candidates[kept].settings.at("base") < 0.5;
-    const bool better = bare ? !clearly_less(losses, these, unseen[0].rows) : contender.loss < score.contenders[kept].loss;
+    const bool better =
+        bare ? !clearly_less(errors, these, unseen[1].rows) : contender.loss < score.contenders[kept].loss;
     if (c > 0 && !better) continue;
     kept = c;
-    losses = std::move(these);
+    errors = std::move(these);
     calibration = std::move(unseen);
   }
   const Candidate& winner = candidates[kept];
   const bool linear = winner.settings.at("base") > 0.5;
-  out.task = trained_on(data.training, *data.fit, task, t, winner, search.penalty(), options, context);
+  out.task = trained_on(data.training, data.base, task, t, winner, search.recipe(), options, context);
   out.task.trust = fit_trust(task, out.task.booster, calibration[0].margins, calibration[0].rows, t, options.coverage);
 
   score.task = task.name;
   score.measure = measure_of(task);
   score.kept = winner.name;
-  if (linear) score.settings = text("penalty %.0e", search.penalty());
+  if (linear) score.settings = spoken(search.recipe());
   if (winner.outcome.rounds > 0)
     score.settings += (linear ? "; " : "") + spoken(winner.settings, winner.outcome.rounds);
   score.training_structures = data.group.training_structures;
@@ -241,11 +255,13 @@ TaskResult train_task(const GroupData& data, std::size_t t, const TrainOptions& 
   for (const Rows& rows : data.held_out) {
     std::vector<float> margins(rows.count * out.task.booster.output_count());
     task_margins(out.task, rows.features, rows.snr, rows.count, margins);
-    score.figures.push_back(figure(task, out.task.booster, margins, rows, t, options.seed));
+    score.figures.push_back(
+        figure(task, out.task.booster, as_shown(task, *out.task.trust, margins), rows, t, options.seed));
     score.coverage.push_back(coverage_of(task, *out.task.trust, out.task.booster, margins, rows, t));
   }
   if (data.everything.count > 0) {
-    Task whole = trained_on(data.everything, *data.fit_of_everything, task, t, winner, search.penalty(), options, context);
+    Task whole =
+        trained_on(data.everything, data.base_of_everything, task, t, winner, search.recipe(), options, context);
     whole.trust = out.task.trust;
     out.task = std::move(whole);
   }

@@ -8,14 +8,14 @@ namespace elver::train {
 
 /// Everything that the tasks of a group learn from and are judged by.
 struct GroupData {
-  TaskGroup group;                        ///< examples of the whole training side
-  Rows training;                          ///< all of it
-  std::shared_ptr<const LinearFit> fit;   ///< of `training`
+  TaskGroup group;  ///< examples of the whole training side
+  Rows training;    ///< all of it
+  BaseRows base;    ///< of the same structures
   std::vector<Fold> folds;
-  std::vector<std::vector<Rows>> seen;    ///< [fold][view]: unseen structures of the folds
-  std::vector<Rows> held_out;             ///< [view]
-  Rows everything;                        ///< of all structures, for the final fit; empty where `training` is the final one
-  std::shared_ptr<const LinearFit> fit_of_everything;
+  std::vector<std::vector<Rows>> seen;  ///< [fold][view]: unseen structures of the folds
+  std::vector<Rows> held_out;           ///< [view]
+  Rows everything;  ///< of all structures, for the final fit; empty where `training` is the final one
+  BaseRows base_of_everything;
 };
 
 /// One task, searched, chosen, trained and calibrated.

@@ -10,7 +10,6 @@ had; a limit on the size of files then stands for a full disk alone.
 Exit code: 0 all survived, 1 a fault was not.
 """
 import argparse
-import hashlib
 import json
 import os
 import random
@@ -23,114 +22,9 @@ import tempfile
 import time
 from pathlib import Path
 
-SOURCE = Path(__file__).resolve().parents[2]
-PHANTOM, MODEL = SOURCE / "samples/phantom.hspy", SOURCE / "samples/nmc.elver"
-
-
-class Table:
-    def __init__(self):
-        self.rows, self.failed = [], False
-
-    def add(self, fault, injected, met, faults):
-        self.rows.append((fault, str(injected), str(met), "survived" if not faults else f"NOT: {faults[0]}"))
-        self.failed |= bool(faults)
-
-    def skip(self, fault, why):
-        self.rows.append((fault, "-", "-", f"skipped: {why}"))
-
-    def show(self):
-        rows = [("fault", "injected", "met", "outcome")] + self.rows
-        widths = [max(len(row[i]) for row in rows) for i in range(3)]
-        for row in rows:
-            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)), row[3], sep="  ")
-
-
-def digest(folder):
-    """Every file but what a run must differ in."""
-    out = {}
-    for path in sorted(Path(folder).rglob("*")):
-        if path.is_file():
-            out[str(path.relative_to(folder))] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return out
-
-
-def hidden(folder):
-    return sorted(p.name for p in Path(folder).iterdir() if p.name.startswith(".elver-"))
-
-
-class Runner:
-    def __init__(self, elver, work, chance):
-        self.elver, self.work, self.chance = elver, work, chance
-        self.cube, self.axis = self.made_cube()
-        self.seconds = {}
-
-    def run(self, *words, **more):
-        return subprocess.run([self.elver, *map(str, words)], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, **more)
-
-    def made_cube(self):
-        """The phantom, its rows repeated, as .npy: mapped while it is read. And the options that give its axis."""
-        small = self.work / "small.npy"
-        done = self.run("convert", PHANTOM, small)
-        if done.returncode != 0:
-            sys.exit(f"the sample cannot be converted: {done.stderr}")
-        axis = done.stderr.split("read it with ")[1].split()
-        raw = small.read_bytes()
-        start = 10 + int.from_bytes(raw[8:10], "little")
-        header, values = raw[10:start].decode(), raw[start:]
-        times = max(1, (24 << 20) // len(values))
-        rows = int(header.split("(")[1].split(",")[0])
-        header = header.replace(f"({rows},", f"({rows * times},").rstrip()
-        header += " " * (63 - (10 + len(header)) % 64) + "\n"
-        cube = self.work / "cube.npy"
-        cube.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode() + values * times)
-        return cube, axis
-
-    def commands(self):
-        """Commands by name: words, and the results they leave, in a folder of their own."""
-        return {
-            "map": lambda out, cube: ["map", cube, *self.axis, "--model", MODEL, "--out", out / "maps", "--format", "hspy,nexus,tiff,csv"],
-            "convert .hspy": lambda out, cube: ["convert", cube, out / "a.hspy", *self.axis],
-            "convert .nxs": lambda out, cube: ["convert", cube, out / "a.nxs", *self.axis],
-            "convert .rpl": lambda out, cube: ["convert", cube, out / "a.rpl", *self.axis],
-            "convert .npy": lambda out, cube: ["convert", cube, out / "a.npy", *self.axis],
-            "features": lambda out, cube: ["features", cube, *self.axis, "--model", MODEL, "--out", out / "x.npy"],
-        }
-
-    def fresh(self, name):
-        folder = self.work / "out"
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir()
-        (folder / "maps").mkdir()
-        return folder
-
-    def with_older(self, name, make, cube):
-        """A folder with a finished result, and its digest without the record of when and how fast."""
-        folder = self.fresh(name)
-        start = time.monotonic()
-        done = self.run(*make(folder, cube))
-        self.seconds[name] = time.monotonic() - start
-        assert done.returncode == 0, done.stderr
-        return folder, digest(folder)
-
-
-def whole(before, now):
-    """The older result, or a new one of the same files: no half of each. run.json tells times; it goes with the rest."""
-    if before == now:
-        return True
-    return set(before) == set(now) and all(before[k] == now[k] for k in before if not k.endswith("run.json"))
-
-
-def one_sentence(done, codes):
-    lines = [line for line in done.stderr.splitlines() if "note:" not in line]
-    if done.returncode == 0:
-        return ""
-    if done.returncode not in codes:
-        return f"exit code {done.returncode}: {done.stderr.strip()[:150]}"
-    if len(lines) != 1 or not lines[0].startswith("elver: error: "):
-        return f"not one line: {done.stderr.strip()[:200]}"
-    if ".elver-" in lines[0]:
-        return f"names a hidden file: {lines[0]}"
-    return ""
+sys.dont_write_bytecode = True  # the source tree stays as it is
+from network_drive import network_drive
+from runs import MODEL, Runner, Table, digest, hidden, one_sentence, whole
 
 
 def at_random_moments(runner, table, fault, rounds, strike, codes, inputs=None):
@@ -150,7 +44,7 @@ def at_random_moments(runner, table, fault, rounds, strike, codes, inputs=None):
             time.sleep(runner.chance.uniform(0, runner.seconds[name]))
             struck = process.poll() is None
             strike(process, cube)
-            err = process.communicate(timeout=60)[1]
+            err = process.communicate(timeout=300)[1]
             injected += struck
             met += process.returncode != 0
             done = subprocess.CompletedProcess([], process.returncode, "", err)
@@ -298,7 +192,7 @@ def two_at_once(runner, table, rounds):
     for _ in range(rounds):
         running = [subprocess.Popen([runner.elver, *command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for command in words.values()]
         for process in running:
-            err = process.communicate(timeout=120)[1]
+            err = process.communicate(timeout=300)[1]
             if process.returncode != 0:
                 faults.append(err.strip()[:150])
         met += 1
@@ -345,7 +239,7 @@ def main():
         read_only(runner, table, why_not)
         two_at_once(runner, table, max(2, n // 10))
         slow_file(runner, table)
-    table.show()
+        network_drive(runner, table, n)
     sys.exit(table.failed)
 
 

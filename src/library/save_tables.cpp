@@ -1,20 +1,15 @@
 #include <algorithm>
-#include <cmath>
+#include <map>
 #include <set>
 
 #include "elver/error.hpp"
 #include "elver/import.hpp"
 #include "elver/io.hpp"
 #include "io/hdf5.hpp"
-#include "library/geometry.hpp"
-#include "types/text.hpp"
+#include "library/kept_values.hpp"
 
 namespace elver {
 namespace {
-
-[[noreturn]] void malformed(const std::string& what, const std::string& why) {
-  throw Error(ErrorKind::input, "malformed library: " + what, why, "See the library's own description for the layout");
-}
 
 /// More points on the straight lines between the points there are: the widest intervals are halved.
 void fill_up(SpectrumTable& s, std::size_t points) {
@@ -25,17 +20,19 @@ void fill_up(SpectrumTable& s, std::size_t points) {
     std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return gap(a) > gap(b); });
     order.resize(std::min(order.size(), points - s.energy_ev.size()));
     const std::set<std::size_t> halved(order.begin(), order.end());
-    std::vector<double> energy;
-    std::vector<float> mu;
-    for (std::size_t i = 0; i < s.energy_ev.size(); ++i) {
-      energy.push_back(s.energy_ev[i]);
-      mu.push_back(s.mu[i]);
-      if (halved.count(i) == 0) continue;
-      energy.push_back(s.energy_ev[i] + gap(i) / 2);
-      mu.push_back(static_cast<float>((static_cast<double>(s.mu[i]) + static_cast<double>(s.mu[i + 1])) / 2));
-    }
-    s.energy_ev = std::move(energy);
-    s.mu = std::move(mu);
+    const auto halve = [&halved]<class Number>(std::vector<Number>& values) {
+      std::vector<Number> more;
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        more.push_back(values[i]);
+        if (halved.count(i) == 0) continue;
+        const auto here = static_cast<double>(values[i]), next = static_cast<double>(values[i + 1]);
+        more.push_back(static_cast<Number>(here + (next - here) / 2));
+      }
+      values = std::move(more);
+    };
+    halve(s.energy_ev);
+    halve(s.mu);
+    for (auto& [name, curve] : s.curves) halve(curve);
   }
 }
 
@@ -43,7 +40,8 @@ std::string kind_word(DefectKind kind) {
   return kind == DefectKind::pristine ? "pristine" : kind == DefectKind::antisite ? "antisite" : "ovac";
 }
 
-void save_structures(hid_t root, const std::vector<Structure>& structures) {
+void save_structures(hid_t root, const LibraryTables& tables) {
+  const std::vector<Structure>& structures = tables.structures;
   std::vector<std::string> ids, compositions, kinds;
   std::vector<double> lithiation;
   for (const Structure& cell : structures) {
@@ -67,7 +65,9 @@ void save_structures(hid_t root, const std::vector<Structure>& structures) {
     hdf5::write<double>(root, where + "/frac", fractional, {species.size(), 3});
     hdf5::write<int>(root, where + "/ox", formal, {formal.size()});
     hdf5::write_strings(root, where + "/species", species);
-    hdf5::write_strings(root, where + "/sublattice", sublattice);
+    const auto more = tables.structure_values.find(cell.id);
+    if (more != tables.structure_values.end()) write_kept(root, where, more->second);
+    if (!hdf5::exists(root, where + "/sublattice")) hdf5::write_strings(root, where + "/sublattice", sublattice);
     hdf5::set_attribute(group.get(), "comp", cell.composition);
     hdf5::set_attribute(group.get(), "kind", kind_word(cell.defect));
     hdf5::set_attribute(group.get(), "x", cell.lithiation);
@@ -82,9 +82,8 @@ void save_edge(hid_t root, const std::string& edge, std::vector<SpectrumTable> s
   const std::string where = "spectra/" + edge + "/";
   const hdf5::Handle group = hdf5::create_group(root, "spectra/" + edge);
   std::size_t width = 0;
-  std::vector<int> points;
-  for (const SpectrumTable& s : spectra) {
-    points.push_back(static_cast<int>(s.energy_ev.size()));
+  for (SpectrumTable& s : spectra) {
+    s.kept.try_emplace("points", KeptValue{{static_cast<double>(s.energy_ev.size())}, {}, {}, true});
     width = std::max(width, s.energy_ev.size());
   }
   std::vector<double> energy, above, norm, distance, fermi, lithiation;
@@ -113,10 +112,8 @@ void save_edge(hid_t root, const std::string& edge, std::vector<SpectrumTable> s
   hdf5::write<double>(root, where + "energy", energy, {n, width});
   hdf5::write<double>(root, where + "e_minus_fermi", above, {n, width});
   hdf5::write<float>(root, where + "mu", mu, {n, width});
-  hdf5::write<int>(root, where + "points", points, {n});
   hdf5::write<double>(root, where + "norm", norm, {n});
   hdf5::write<double>(root, where + "defect_distance", distance, {n});
-  hdf5::write<double>(root, where + "fermi", fermi, {n});
   hdf5::write<double>(root, where + "lithiation", lithiation, {n});
   hdf5::write<int>(root, where + "structure_index", structure, {n});
   hdf5::write<int>(root, where + "site", atom, {n});
@@ -126,6 +123,8 @@ void save_edge(hid_t root, const std::string& edge, std::vector<SpectrumTable> s
   hdf5::write_strings(root, where + "composition", compositions);
   hdf5::write_strings(root, where + "code", codes);
   hdf5::write_strings(root, where + "source", sources);
+  write_kept_columns(root, "spectra/" + edge, width, spectra);
+  if (!hdf5::exists(root, where + "fermi")) hdf5::write<double>(root, where + "fermi", fermi, {n});
   const auto shift = tables.shift_ev.find(edge);
   hdf5::set_attribute(group.get(), "shift_to_experiment", shift == tables.shift_ev.end() ? 0.0 : shift->second);
   const auto anchor = tables.anchor.find(edge);
@@ -134,76 +133,7 @@ void save_edge(hid_t root, const std::string& edge, std::vector<SpectrumTable> s
   hdf5::set_attribute(group.get(), "edge", edge.substr(edge.find('_') + 1));
 }
 
-template <class Number>
-std::vector<Number> column(hid_t group, const std::string& where, const char* name, std::size_t size) {
-  std::vector<Number> values = hdf5::read<Number>(group, name);
-  if (values.size() != size) malformed(where + "/" + name, text("%zu values where %zu belong", values.size(), size));
-  return values;
-}
-
-std::vector<std::string> words_if_any(hid_t group, const char* name, std::size_t size) {
-  std::vector<std::string> out;
-  if (hdf5::exists(group, name)) out = hdf5::read_strings(group, name);
-  out.resize(size);
-  return out;
-}
-
-void load_edge(hid_t file, const std::string& edge, LibraryTables& tables) {
-  const std::string where = "spectra/" + edge;
-  const hdf5::Handle group = hdf5::open_group(file, where);
-  const std::vector<hsize_t> dims = hdf5::shape(hdf5::open_dataset(group.get(), "energy").get());
-  if (dims.size() != 2) malformed(where + "/energy", "it is not a table of spectra");
-  const std::size_t n = dims[0], width = dims[1];
-  const hid_t g = group.get();
-  const auto energy = column<double>(g, where, "energy", n * width);
-  const auto above = column<double>(g, where, "e_minus_fermi", n * width);
-  const auto mu = column<float>(g, where, "mu", n * width);
-  const auto norm = column<double>(g, where, "norm", n);
-  const auto distance = column<double>(g, where, "defect_distance", n);
-  const auto structure = column<int>(g, where, "structure_index", n);
-  const auto atom = column<int>(g, where, "site", n);
-  const auto formal = column<int>(g, where, "ox", n);
-  const auto around = column<int>(g, where, "env_0p3nm", 5 * n);
-  const auto codes = words_if_any(g, "code", n), sources = words_if_any(g, "source", n);
-  for (std::size_t i = 0; i < n; ++i) {
-    SpectrumTable s;
-    s.edge = edge;
-    s.structure = static_cast<std::size_t>(structure[i]);
-    s.atom = static_cast<std::size_t>(atom[i]);
-    if (structure[i] < 0 || s.structure >= tables.structures.size() || atom[i] < 0 ||
-        s.atom >= tables.structures[s.structure].atoms.size())
-      malformed(where, text("spectrum %zu names structure %d, atom %d, which do not exist", i, structure[i], atom[i]));
-    s.formal_state = formal[i];
-    for (std::size_t k = 0; k < 5; ++k) s.neighbours[k] = around[5 * i + k];
-    s.defect_distance_angstrom = distance[i];
-    const auto from = static_cast<std::ptrdiff_t>(i * width), to = static_cast<std::ptrdiff_t>((i + 1) * width);
-    s.energy_ev.assign(energy.begin() + from, energy.begin() + to);
-    s.mu.assign(mu.begin() + from, mu.begin() + to);
-    s.norm = norm[i];
-    s.fermi_ev = width > 0 ? energy[i * width] - above[i * width] : 0;
-    s.code = codes[i];
-    s.source = sources[i];
-    tables.spectra.push_back(std::move(s));
-  }
-  tables.shift_ev[edge] = hdf5::number_attribute(g, "shift_to_experiment", 0.0);
-  tables.anchor[edge] = hdf5::string_attribute(g, "anchor");
-}
-
 }  // namespace
-
-LibraryTables load_tables(const std::filesystem::path& path) {
-  LibraryTables out;
-  {
-    Library checked = load_library(path);  // every law of the layout
-    out.title = std::move(checked.title);
-    out.structures = std::move(checked.structures);
-  }
-  const hdf5::Handle file = hdf5::open_file(path.string());
-  out.calibration = hdf5::string_attribute(file.get(), "calibration");
-  for (const std::string& edge : hdf5::children(hdf5::open_group(file.get(), "spectra").get()))
-    load_edge(file.get(), edge, out);
-  return out;
-}
 
 void save_tables(const LibraryTables& tables, const std::filesystem::path& path) {
   if (tables.spectra.empty()) throw Error(ErrorKind::output, "cannot write " + path.string(), "there are no spectra");
@@ -215,10 +145,15 @@ void save_tables(const LibraryTables& tables, const std::filesystem::path& path)
                       "cross section; rows shorter than the longest of an edge (points) are filled up with points on the "
                       "straight lines between theirs");
   if (!tables.calibration.empty()) hdf5::set_attribute(file.get(), "calibration", tables.calibration);
-  save_structures(file.get(), tables.structures);
+  save_structures(file.get(), tables);
   std::map<std::string, std::vector<SpectrumTable>> edges;
   for (const SpectrumTable& s : tables.spectra) edges[s.edge].push_back(s);
   for (auto& [edge, spectra] : edges) save_edge(file.get(), edge, std::move(spectra), tables);
+  for (const auto& [object, values] : tables.attributes) {
+    const auto held = hdf5::lock();
+    if (object != "/" && !hdf5::exists(file.get(), object)) continue;  // of a column that a calibration has left behind
+    write_kept_attributes(hdf5::Handle(H5Oopen(file.get(), object.c_str(), H5P_DEFAULT)).get(), values);
+  }
   hdf5::close_file(std::move(file));
   out.commit();
 }
