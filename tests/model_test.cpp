@@ -152,6 +152,8 @@ void expect_equal(const Model& a, const Model& b) {
     EXPECT_EQ(a.tasks[i].trust->coverage, b.tasks[i].trust->coverage);
     EXPECT_EQ(a.tasks[i].trust->quantile, b.tasks[i].trust->quantile);
     EXPECT_EQ(a.tasks[i].trust->error.per_edge, b.tasks[i].trust->error.per_edge);
+    EXPECT_EQ(a.tasks[i].trust->error.levels, b.tasks[i].trust->error.levels);
+    EXPECT_EQ(a.tasks[i].trust->error.per_level, b.tasks[i].trust->error.per_level);
     EXPECT_EQ(a.tasks[i].trust->least_probability, b.tasks[i].trust->least_probability);
     EXPECT_EQ(a.tasks[i].trust->slope, b.tasks[i].trust->slope);
     EXPECT_EQ(a.tasks[i].trust->offset, b.tasks[i].trust->offset);
@@ -224,7 +226,7 @@ TEST_F(ModelTest, BasesTrustAndDomainAreKeptToTheLastBit) {
   model.tasks[0].base = base(1);
   model.tasks[1].base = base(3);
   model.tasks[1].noise = NoiseTerm{base(6), {0.25, 0.5}};
-  model.tasks[0].trust = Trust{.coverage = 0.8, .error = {0.1, {0.2, 1.0 / 3}}, .quantile = 1.1};
+  model.tasks[0].trust = Trust{.coverage = 0.8, .error = {0.1, {0.2, 1.0 / 3}, {0.03, 0.3}, {0.5, 0}}, .quantile = 1.1};
   model.tasks[1].trust = Trust{.error = {}, .least_probability = 0.07};
   model.tasks[2].trust = Trust{.error = {}, .slope = 1.5, .offset = -0.25};
   model.domain = Domain{base(2), {{1, {0, 1}}, {2, {3, 4}}}, 2.5};
@@ -240,6 +242,8 @@ TEST_F(ModelTest, BasesTrustAndDomainAreKeptToTheLastBit) {
   EXPECT_THROW(save_model(model, dir / "bad.elver"), Error);
   model.tasks[0].base = base(1);
   model.tasks[0].trust->error.per_edge = {1};
+  EXPECT_THROW(save_model(model, dir / "bad.elver"), Error);
+  model.tasks[0].trust->error = {0.1, {0.2, 0.3}, {0.03}, {}};
   EXPECT_THROW(save_model(model, dir / "bad.elver"), Error);
   model.tasks[0].trust.reset();
   model.domain->limit = 0;

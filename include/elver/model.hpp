@@ -43,10 +43,11 @@ struct LinearBase {
 };
 
 /// A variance that grows with noise: constant + sum over the edges of per_edge / snr^2, where a signal-to-noise ratio
-/// below 1 counts as 1.
+/// below 1 counts as 1, + sum over the levels of per_level * noise / (noise + level), which end where nothing can be read.
 struct NoiseVariance {
   double constant = 0.0;
   std::vector<double> per_edge;
+  std::vector<double> levels = {}, per_level = {};
   double at(std::span<const float> snr) const;
 };
 

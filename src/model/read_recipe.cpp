@@ -112,8 +112,12 @@ NoiseTerm read_noise(const JsonValue& value) {
 }
 
 NoiseVariance read_variance(const JsonValue& value) {
-  value.object({"constant", "per_edge"});
-  return {value.at("constant", "a variance").number("a variance"), value.at("per_edge", "numbers").numbers("numbers")};
+  value.object({"constant", "per_edge", "levels", "per_level"});
+  NoiseVariance out{value.at("constant", "a variance").number("a variance"),
+                    value.at("per_edge", "numbers").numbers("numbers")};
+  if (value.has("levels")) out.levels = value.at("levels", "numbers").numbers("numbers");
+  if (value.has("per_level")) out.per_level = value.at("per_level", "numbers").numbers("numbers");
+  return out;
 }
 
 Trust read_trust(const JsonValue& value) {

@@ -39,6 +39,8 @@ double NoiseVariance::at(std::span<const float> snr) const {
     const double ratio = std::max(1.0, static_cast<double>(snr[e]));
     variance += per_edge[e] / (ratio * ratio);
   }
+  const double noise = levels.empty() ? 0.0 : noise_of(snr);
+  for (std::size_t l = 0; l < levels.size(); ++l) variance += per_level[l] * noise / (noise + levels[l]);
   return variance;
 }
 

@@ -137,7 +137,11 @@ void check_variance(const Model& model, const NoiseVariance& variance, const std
   bool right = variance.per_edge.size() == model.edges.size() && variance.constant > 0 &&
                std::isfinite(variance.constant);
   for (const double value : variance.per_edge) right = right && value >= 0 && std::isfinite(value);
-  if (!right) refuse(where, what, "its variance must be above 0, with one number of 0 or more an edge");
+  right = right && variance.per_level.size() == variance.levels.size();
+  for (const double value : variance.per_level) right = right && value >= 0 && std::isfinite(value);
+  for (const double level : variance.levels) right = right && level > 0 && std::isfinite(level);
+  if (!right)
+    refuse(where, what, "its variance must be above 0, with one number of 0 or more an edge, and one a level above 0");
 }
 
 void check_trust(const Model& model, const Task& task, const std::string& where) {

@@ -21,7 +21,11 @@ ordered_json json_of(const LinearBase& base) {
 }
 
 ordered_json json_of(const NoiseVariance& variance) {
-  return {{"constant", variance.constant}, {"per_edge", variance.per_edge}};
+  ordered_json out{{"constant", variance.constant}, {"per_edge", variance.per_edge}};
+  if (variance.levels.empty()) return out;  // as models were before there were levels
+  out["levels"] = variance.levels;
+  out["per_level"] = variance.per_level;
+  return out;
 }
 
 ordered_json json_of(const Trust& trust, const Task& task) {

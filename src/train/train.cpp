@@ -208,7 +208,7 @@ GroupData gather(const TaskGroup& group, std::size_t g, const std::vector<Side>&
   };
   // Bases are fitted to more spectra than trees, and to others.
   const auto base = [&](const std::vector<Side>& split, std::uint64_t seed, const std::string& stage) {
-    const std::uint64_t other = ~seed;
+    const std::uint64_t other = ~(seed + 100'000);  // no other spectra's
     return base_of(
         simulator.rows(made(split, base_samples(options), other).training, tasks, {}, other, stage + ", base"), parts);
   };
@@ -232,7 +232,7 @@ GroupData gather(const TaskGroup& group, std::size_t g, const std::vector<Side>&
               {},
               {}};
     if (fold.training.count == 0 || fold.unseen.count == 0) continue;
-    fold.base = base(split, seed + 100'000, in_fold);
+    fold.base = base(split, seed, in_fold);
     out.seen.emplace_back();
     const std::vector<Example> looked_at = repeated(part.held_out, std::max<std::size_t>(1, options.draws / 4));
     for (const View& view : views) {

@@ -59,15 +59,21 @@ void fit_logistic(std::span<const float> margins, std::span<const float> labels,
 }  // namespace
 
 NoiseVariance fit_variance(std::span<const double> squares, std::span<const float> snr, std::size_t edges) {
-  const std::size_t terms = edges + 1, rows = squares.size();
-  std::vector<double> design(rows * terms, 1.0);
+  const std::vector<double> levels{0.0003, 0.003, 0.03, 0.3};
+  const std::size_t terms = 1 + edges + levels.size(), rows = squares.size();
+  std::vector<double> design;  // [row][term]
+  design.reserve(rows * terms);
   double mean = 0;
   for (std::size_t i = 0; i < rows; ++i) {
+    const std::span<const float> of_row = snr.subspan(i * edges, edges);
+    const double noise = noise_of(of_row);
     mean += squares[i] / static_cast<double>(rows);
-    for (std::size_t e = 0; e < edges; ++e) {
-      const double ratio = std::max(1.0, static_cast<double>(snr[i * edges + e]));
-      design[i * terms + 1 + e] = 1 / (ratio * ratio);
+    design.push_back(1.0);
+    for (const float of_edge : of_row) {
+      const double ratio = std::max(1.0, static_cast<double>(of_edge));
+      design.push_back(1 / (ratio * ratio));
     }
+    for (const double level : levels) design.push_back(noise / (noise + level));
   }
   const double least = std::max(1e-12, 1e-6 * mean);
   std::vector<double> theta(terms, std::max(mean, least) / static_cast<double>(terms));
@@ -83,10 +89,8 @@ NoiseVariance fit_variance(std::span<const double> squares, std::span<const floa
     }
     for (std::size_t j = 0; j < terms; ++j) theta[j] *= down[j] > 0 ? std::sqrt(up[j] / down[j]) : 1.0;
   }
-  NoiseVariance out;
-  out.constant = theta[0] + least;
-  out.per_edge.assign(theta.begin() + 1, theta.end());
-  return out;
+  const auto of_levels = theta.begin() + 1 + static_cast<std::ptrdiff_t>(edges);
+  return {theta[0] + least, {theta.begin() + 1, of_levels}, levels, {of_levels, theta.end()}};
 }
 
 Trust fit_trust(const TaskSpec& task, const Booster& booster, std::span<const float> margins, const Rows& rows,

@@ -11,6 +11,7 @@
 namespace elver::train {
 
 /// The variance that makes `squares`, [row], likeliest as squares of normal numbers, given the rows' `snr`, [row][edge].
+/// Errors grow with the noise and end where nothing can be read: so there are terms an edge and terms a level.
 /// No term is negative. Multiplicative updates of the likelihood, which never falls.
 NoiseVariance fit_variance(std::span<const double> squares, std::span<const float> snr, std::size_t edges);
 
