@@ -99,6 +99,7 @@ struct PaperOptions {
   std::size_t rounds = 120;      ///< of boosting
   std::size_t max_depth = 4;
   double learning_rate = 0.1;
+  std::size_t epochs = 100;      ///< of the neural networks, at most
   std::vector<std::string> only;  ///< names of paper_figures(), or their beginnings ("fig4"); empty: all
 };
 

@@ -44,6 +44,7 @@ void make_figures(const Options& options, const Run& run, OutputSet& out) {
     wanted.folds = std::min<std::size_t>(wanted.folds, 3);
     wanted.samples = std::min<std::size_t>(wanted.samples, 150);
     wanted.rounds = std::min<std::size_t>(wanted.rounds, 30);
+    wanted.epochs = std::min<std::size_t>(wanted.epochs, 10);
   }
   const std::vector<FigureTable> tables = make_paper_figures(load_library(options.library), wanted, out, run.context());
   const std::size_t files = out.names().size();
@@ -87,7 +88,10 @@ void add_paper(CLI::App& command, Options& options) {
   group->add_option("--learning-rate", options.paper.learning_rate, "Shrinkage of every tree")
       ->check(CLI::Range(1e-4, 1.0))
       ->capture_default_str();
-  group->add_flag("--quick", options.quick, "A first look in a tenth of the time: at most 3 folds, 150 spectra, 30 rounds");
+  group->add_option("--epochs", options.paper.epochs, "Epochs of the neural networks, at most")
+      ->check(CLI::Range(1, 100000))
+      ->capture_default_str();
+  group->add_flag("--quick", options.quick, "A first look in a tenth of the time: at most 3 folds, 150 spectra, 30 rounds, 10 epochs");
 }
 
 }  // namespace

@@ -211,7 +211,7 @@ PaperFigure table1_models(Paper& paper) {
                                            study.folds.size(), o.rounds, o.learning_rate, o.max_depth, 2 * o.rounds),
                      "RF and GBM are XGBoost's; the paper searched the hyper-parameters of each"};
   if (missing(Learner::mlp).empty())
-    out.table.notes.push_back(std::string("MLP: ") + network::kPerceptron + "; CNN: " + network::kConvolutional + "; " + network::kTraining + text(", at most %zu epochs", o.epochs()));
+    out.table.notes.push_back(std::string("MLP: ") + network::kPerceptron + "; CNN: " + network::kConvolutional + "; " + network::kTraining + text(", at most %zu epochs", o.epochs));
   out.draw = [chart](report::Canvas& canvas) { draw(canvas, 0, 0, chart); };
   return out;
 }

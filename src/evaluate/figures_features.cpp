@@ -170,7 +170,7 @@ PaperFigure table2_reductions(Paper& paper) {
     }
   }
   out.table.notes = {text("at most %zu training spectra a fold", study.folds[0].training.count), "the paper names the three reductions and gives no numbers; it took none for the CDF"};
-  if (no_network.empty()) out.table.notes.push_back(std::string("MLP: ") + network::kPerceptron + "; " + network::kTraining + text(", at most %zu epochs", paper.learner().epochs()));
+  if (no_network.empty()) out.table.notes.push_back(std::string("MLP: ") + network::kPerceptron + "; " + network::kTraining + text(", at most %zu epochs", paper.options().epochs));
   return out;
 }
 

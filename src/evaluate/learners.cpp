@@ -136,7 +136,7 @@ Predictor learn_network(network::Shape shape, const train::TaskSpec& task, const
   examples.weights.assign(rows.weights.begin(), rows.weights.end());
   examples.structures.assign(rows.structures.begin(), rows.structures.end());
   const network::Network trained =
-      network::train(shape, examples, {.seed = options.seed, .epochs = options.epochs()}, [&context] { context.check_interrupt(); });
+      network::train(shape, examples, {.seed = options.seed, .epochs = options.epochs}, [&context] { context.check_interrupt(); });
   return [trained, task, outputs = examples.outputs](const Matrix& test) {
     std::vector<float> said = trained(test.values.data(), test.rows);
     if (!task.binary) return answers(task, said, outputs);

@@ -1,5 +1,4 @@
 #pragma once
-#include <algorithm>
 #include <functional>
 #include <span>
 #include <string>
@@ -25,7 +24,7 @@ struct LearnerOptions {
   std::size_t max_depth = 4;
   double learning_rate = 0.1;
   std::uint64_t seed = 1;
-  std::size_t epochs() const { return std::min<std::size_t>(100, rounds); }  ///< of networks, at most
+  std::size_t epochs = 100;  ///< of networks, at most
 };
 
 /// What a trained one says: a value, the value of the most probable class, or 0 or 1.

@@ -21,7 +21,7 @@ Paper::Paper(const Library& library, const PaperOptions& options, const RunConte
 }
 
 LearnerOptions Paper::learner() const {
-  return {options_.rounds, options_.max_depth, options_.learning_rate, options_.seed};
+  return {options_.rounds, options_.max_depth, options_.learning_rate, options_.seed, options_.epochs};
 }
 
 Dealing Paper::dealing(const std::string& group) const {
