@@ -179,9 +179,7 @@ class OverlayOfFiles : public ::testing::Test {
               static_cast<float>(std::poisson_distribution<int>(100 * jump * std::pow(energy / 87, -3))(random));
         }
       }
-      HspyWriter writer(dir / name);
-      writer.add(header_of(image), image);
-      writer.commit();
+      save_image(image, dir / name);
     }
   }
   Ran run(std::vector<std::string> more) const {

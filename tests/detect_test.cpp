@@ -279,10 +279,7 @@ class DetectCommand : public ::testing::Test {
  protected:
   DetectCommand() {
     const std::unique_ptr<CountsImage> image_made = made(40, {.per_channel = 60, .jump = 1}, 1);
-    CountsImage& image = *image_made;
-    HspyWriter writer(dir / "image.hspy");
-    writer.add(header_of(image), image);
-    writer.commit();
+    save_image(*image_made, dir / "image.hspy");
   }
   Ran run(std::vector<std::string> more) const {
     std::vector<std::string> words{"detect", (dir / "image.hspy").string(), "--out", (dir / "out").string()};

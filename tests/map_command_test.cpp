@@ -26,12 +26,6 @@ std::vector<std::string> listing(const fs::path& path) {
   return out;
 }
 
-void save_image(const Image& image, const fs::path& path) {
-  HspyWriter writer(path);
-  writer.add(header_of(image), image);
-  writer.commit();
-}
-
 /// A folder with an image, 2 x 21 pixels of which one is empty, and a model.
 class MapCommand : public ::testing::Test {
  protected:

@@ -50,12 +50,6 @@ std::vector<float> tile_of(const Image& image) {
   return out;
 }
 
-void save(const Image& image, const fs::path& path) {
-  HspyWriter writer(path);
-  writer.add(header_of(image), image);
-  writer.commit();
-}
-
 // Whole numbers stay whole, and what lies below the pedestal is negative: it is noise about nothing.
 TEST(Pedestal, IsTakenOffOnceAndStandsInTheRecord) {
   const auto image = [] { return make(2, 3, 8, [](auto r, auto c, auto e) { return 95.0 + static_cast<double>(r * 8 + c + e); }); };
@@ -258,7 +252,7 @@ TEST(OnOneAxis, PutsCountsWhereTheyBelong) {
 // What was summed stands in the file; the same request on it changes nothing, a larger one counts from the acquisition.
 TEST(Prepare, BinningOnceIsEnough) {
   const TempDir dir;
-  save(*make(4, 8, 6, [](auto, auto, std::size_t e) { return static_cast<double>(e); }), dir / "raw.hspy");
+  save_image(*make(4, 8, 6, [](auto, auto, std::size_t e) { return static_cast<double>(e); }), dir / "raw.hspy");
   const Ran first = run_elver({"convert", (dir / "raw.hspy").string(), (dir / "binned.hspy").string(), "--bin", "2x2"});
   ASSERT_EQ(first.code, 0) << first.err;
   EXPECT_EQ(first.err, "");
@@ -346,7 +340,7 @@ TEST(AlignEdges, WhatIsNotThereIsRefused) {
 // nothing.
 TEST(AlignEdges, TwiceIsAsOnce) {
   const TempDir dir;
-  save(*drifting(6, 12, 400, 9), dir / "raw.hspy");
+  save_image(*drifting(6, 12, 400, 9), dir / "raw.hspy");
   const std::string raw = (dir / "raw.hspy").string(), once = (dir / "once.hspy").string(),
                     twice = (dir / "twice.hspy").string();
   const Ran first = run_elver({"calibrate", raw, "--align", "edge", "Mn_L3", "--out", once});
@@ -367,7 +361,7 @@ TEST(AlignEdges, TwiceIsAsOnce) {
 // Pictures of what was found stand beside the file, whatever command wrote it.
 TEST(AlignEdges, OffsetsAreDrawnBesideTheFile) {
   const TempDir dir;
-  save(*drifting(6, 12, 400, 9), dir / "raw.hspy");
+  save_image(*drifting(6, 12, 400, 9), dir / "raw.hspy");
   const std::string raw = (dir / "raw.hspy").string();
   const auto aligned = [&](std::vector<std::string> words, const std::string& out) {
     words.insert(words.end(), {"--align", "edge", "Mn_L3", "--out", (dir / out).string()});
@@ -402,7 +396,7 @@ TEST(Prepare, AnAxisIsCarriedOverToTheSameSetting) {
   };
   auto first = line(truth, 642);
   first->set_energy(stretched(truth));
-  save(*first, dir / "first.hspy");
+  save_image(*first, dir / "first.hspy");
   const std::string calibrated = (dir / "calibrated.hspy").string();
   ASSERT_EQ(run_elver({"calibrate", (dir / "first.hspy").string(), "--mark", "Mn_L3=642", "--mark", "Mn_L2=653", "--out",
                        calibrated})
@@ -411,7 +405,7 @@ TEST(Prepare, AnAxisIsCarriedOverToTheSameSetting) {
   const EnergyAxis other{700, kLines.dispersion_ev, kLines.size};
   auto second = line(other, 750);
   second->set_energy(stretched(other));
-  save(*second, dir / "second.hspy");
+  save_image(*second, dir / "second.hspy");
   const std::string moved = (dir / "moved.hspy").string();
   const Ran ran =
       run_elver({"calibrate", (dir / "second.hspy").string(), "--axis-from", calibrated, "--out", moved, "--json"});
@@ -428,7 +422,7 @@ TEST(Prepare, AnAxisIsCarriedOverToTheSameSetting) {
   EXPECT_THAT(again.record.notes, ElementsAre(HasSubstr("nothing is carried over")));
   EXPECT_EQ(again.image->energy().offset_ev, open_image(moved)->energy().offset_ev);
   second->set_energy({694, 0.5, other.size});
-  save(*second, dir / "coarse.hspy");
+  save_image(*second, dir / "coarse.hspy");
   EXPECT_EQ(run_elver({"calibrate", (dir / "coarse.hspy").string(), "--axis-from", calibrated}).code, 4);
   EXPECT_EQ(run_elver({"calibrate", (dir / "coarse.hspy").string(), "--axis-from", (dir / "first.hspy").string()}).code, 4);
 }

@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "elver/io.hpp"
+
 /// What the tests share: a folder of their own, data that may not be there, the program run as a user would.
 namespace elver::test {
 
@@ -35,6 +37,13 @@ class TempDir {
  private:
   fs::path path_;
 };
+
+/// The image alone in a .hspy file.
+inline void save_image(const Image& image, const fs::path& path) {
+  HspyWriter writer(path);
+  writer.add(header_of(image), image);
+  writer.commit();
+}
 
 /// `../shared/data/NAME` beside the source tree (or under ELVER_SHARED).
 inline fs::path shared_data(const std::string& name) {

@@ -241,13 +241,8 @@ Picture read_tiff(const fs::path& path) {
 // One command, every format: the same maps in all of them.
 TEST(Writers, MapsInEveryFormat) {
   const TempDir dir;
-  {
-    const MemoryImage image = test::sample(3, 7);
-    HspyWriter writer(dir / "image.hspy");
-    writer.add(header_of(image), image);
-    writer.commit();
-    save_model(sample_model(), dir / "sample.elver");
-  }
+  save_image(test::sample(3, 7), dir / "image.hspy");
+  save_model(sample_model(), dir / "sample.elver");
   const auto map = [&](const std::string& formats) {
     return run_elver({"map", dir / "image.hspy", "--model", dir / "sample.elver", "--out", dir / "out", "--pictures", "none", "--format", formats});
   };
@@ -289,12 +284,7 @@ TEST(Writers, MapsInEveryFormat) {
 // The ending says the format of a file of several maps, before anything is computed.
 TEST(Writers, BackgroundsGoWhereTheEndingSays) {
   const TempDir dir;
-  {
-    const MemoryImage image = test::sample(3, 7);
-    HspyWriter writer(dir / "image.hspy");
-    writer.add(header_of(image), image);
-    writer.commit();
-  }
+  save_image(test::sample(3, 7), dir / "image.hspy");
   const auto background = [&](const std::string& out) {
     return run_elver({"background", dir / "image.hspy", "--fit", "490:520", "--signal", "520:580", "--cube", "--quiet", "--out", dir / out});
   };

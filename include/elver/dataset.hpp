@@ -45,6 +45,7 @@ struct TaskSpec {
   std::string name, unit;
   std::vector<double> classes;  ///< empty unless multi-class
   bool binary = false;
+  bool regression() const { return classes.empty() && !binary; }
 };
 
 /// Tasks that learn from the same spectra.

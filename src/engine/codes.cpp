@@ -174,12 +174,11 @@ bool add_sets(CodeTable& table, const Uses& uses, std::span<const Use> nodes,
       row.of_codes = true;
       row.first = static_cast<std::uint32_t>(table.sets.size());
       row.source = source;
-      CodeSet& bits = table.sets.emplace_back();
-      const auto put = [&bits](std::size_t code) { bits[code / 8] |= static_cast<std::uint8_t>(1U << code % 8); };
+      CodeSet& set = table.sets.emplace_back();
       for (const std::int32_t category : uses.sets[static_cast<std::uint32_t>(use.key)]) {
-        put(static_cast<std::size_t>(std::ranges::upper_bound(ends, static_cast<float>(category)) - ends.begin()));
+        set.add(static_cast<std::size_t>(std::ranges::upper_bound(ends, static_cast<float>(category)) - ends.begin()));
       }
-      if ((use.row() & 1) == 0) put(255);
+      if ((use.row() & 1) == 0) set.add(255);
     }
     places[use.booster][use.node] = {static_cast<std::uint32_t>(table.rows.size() - 1), 1};
   }
@@ -252,10 +251,7 @@ CodeTable make_codes(std::span<const BoosterRounds> boosters, Missing missing,
 
 std::uint8_t code_of(const CodeTable& table, std::size_t row, float x) {
   const CodeRow& r = table.rows[row];
-  if (r.of_codes) {
-    const std::uint8_t code = code_of(table, r.source, x);
-    return table.sets[r.first][code / 8] >> code % 8 & 1;
-  }
+  if (r.of_codes) return table.sets[r.first].contains(code_of(table, r.source, x)) ? 1 : 0;
   if (std::isnan(x)) return r.missing;
   if (!r.categorical) {
     return static_cast<std::uint8_t>(core::rank(x, table.thresholds.data() + r.first, r.low, r.scale,

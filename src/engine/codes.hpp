@@ -59,7 +59,10 @@ struct alignas(64) RankColumn {
 };
 
 /// A bit for each code: whether it is in the set.
-struct alignas(32) CodeSet : std::array<std::uint8_t, 32> {};
+struct alignas(32) CodeSet : std::array<std::uint8_t, 32> {
+  void add(std::size_t code) { (*this)[code / 8] |= static_cast<std::uint8_t>(1U << code % 8); }
+  bool contains(std::size_t code) const { return ((*this)[code / 8] >> code % 8 & 1) != 0; }
+};
 
 /// What all rows need, as plain arrays that go to a device as they are.
 struct CodeTable {

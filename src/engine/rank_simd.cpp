@@ -18,7 +18,7 @@ inline void rank_row(const CodeTable& table, std::size_t row, const float* x, st
   for (std::size_t p = 0; p < kForestBlock; ++p) codes[p] = code_of(table, row, x[p]);
 }
 inline void find_in_set(const CodeSet& set, const std::uint8_t* from, std::uint8_t* codes) {
-  for (std::size_t p = 0; p < kForestBlock; ++p) codes[p] = set[from[p] / 8] >> from[p] % 8 & 1;
+  for (std::size_t p = 0; p < kForestBlock; ++p) codes[p] = set.contains(from[p]) ? 1 : 0;
 }
 
 #else

@@ -54,7 +54,7 @@ Predictor learn_xgboost(Learner learner, const train::TaskSpec& task, const Lear
     number("subsample", 0.632);
     number("colsample_bynode", 1 / std::sqrt(static_cast<double>(x.columns)));
     number("reg_lambda", 1e-3);
-    number("min_child_weight", task.classes.empty() && !task.binary ? 1 : 0.1);
+    number("min_child_weight", task.regression() ? 1 : 0.1);
     number("max_depth", 12);
   } else {
     number("max_depth", static_cast<double>(learner == Learner::gbm ? 3 : options.max_depth));

@@ -1,16 +1,12 @@
 #include "io/chunk_pack.hpp"
 
-#include <libdeflate.h>
-
 #include <algorithm>
-#include <memory>
 
-#include "elver/error.hpp"
+#include "types/deflated.hpp"
 
 namespace elver {
 namespace {
 
-constexpr int kLevel = 1;               // maps: 1.7 times as fast as zlib's level 1, and an eighth larger
 constexpr double kHardly = 0.7;         // stored as it is where gzip leaves more than this
 constexpr std::size_t kSampled = 4096;  // values that are tried first
 
@@ -21,15 +17,6 @@ std::vector<std::byte> shuffled(std::span<const std::byte> values, std::size_t v
   for (std::size_t b = 0; b < value_bytes; ++b) {
     for (std::size_t i = 0; i < count; ++i) out[b * count + i] = values[i * step * value_bytes + b];
   }
-  return out;
-}
-
-std::vector<std::byte> deflated(std::span<const std::byte> bytes) {
-  const std::unique_ptr<libdeflate_compressor, void (*)(libdeflate_compressor*)> packer(
-      ::libdeflate_alloc_compressor(kLevel), &::libdeflate_free_compressor);
-  if (!packer) throw Error(ErrorKind::resources, "not enough memory", "a chunk cannot be packed");
-  std::vector<std::byte> out(::libdeflate_zlib_compress_bound(packer.get(), bytes.size()));
-  out.resize(::libdeflate_zlib_compress(packer.get(), bytes.data(), bytes.size(), out.data(), out.size()));
   return out;
 }
 

@@ -88,7 +88,7 @@ void StridedImage::read_mapped(const Bytes& bytes, PixelRange pixels, ChannelRan
   values::with_stored(format(), [&]<class Source>() {
     for_each_run(pixels, channels,
                  [&](const std::byte* from, std::size_t run, std::ptrdiff_t stride, std::size_t before) {
-                   values::copy_block<float, Source>(bytes.span.data() + (from - layout_.bytes.span.data()), run, stride,
+                   values::copy_block<float, Source>(in(bytes, from), run, stride,
                                                      channels.size(), channel_stride_, out.data() + before, 1, count);
                  });
   });

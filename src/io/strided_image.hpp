@@ -39,6 +39,10 @@ class StridedImage : public Image {
   class Copied;
   values::Format format() const { return {info().type, layout_.swapped, layout_.half}; }
   std::size_t value_bytes() const { return layout_.half ? 2 : bytes_of(info().type); }
+  /// The same place of the file in `bytes`, where it is mapped once more.
+  const std::byte* in(const Bytes& bytes, const std::byte* place) const {
+    return bytes.span.data() + (place - layout_.bytes.span.data());
+  }
   /// From `bytes`, the file mapped elsewhere.
   void read_mapped(const Bytes& bytes, PixelRange pixels, ChannelRange channels, std::span<float> out) const;
   struct Dimension {

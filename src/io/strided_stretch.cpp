@@ -27,7 +27,7 @@ class StridedImage::Mapped : public Stretch {
         for (std::size_t c = part.first; c < part.last; c = apart ? c + 1 : part.last) {
           image.for_each_run(run, {c, apart ? c + 1 : part.last},
                              [&](const std::byte* from, std::size_t count, std::ptrdiff_t stride, std::size_t) {
-                               add(bytes_.span.data() + (from - image.layout_.bytes.span.data()),
+                               add(image.in(bytes_, from),
                                    static_cast<std::ptrdiff_t>(count - 1) * stride,
                                    apart ? 0 : static_cast<std::ptrdiff_t>(whole.size() - 1) * image.channel_stride_);
                              });

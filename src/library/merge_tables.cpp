@@ -22,6 +22,11 @@ bool same_atoms(const Structure& a, const Structure& b) {
          });
 }
 
+[[noreturn]] void refuse(const Structure& cell) {
+  throw Error(ErrorKind::mismatch, "the libraries do not fit each other",
+              "both have a structure " + cell.id + ", with other atoms", "Rename it in one of them (labels: structure)");
+}
+
 }  // namespace
 
 LibraryTables merge_tables(LibraryTables first, const LibraryTables& second) {
@@ -37,21 +42,14 @@ LibraryTables merge_tables(LibraryTables first, const LibraryTables& second) {
       continue;
     }
     equal.back() = same_atoms(*found, cell) ? 1 : 0;
-    if (equal.back() == 0 && formula_of(*found) != formula_of(cell)) {
-      throw Error(ErrorKind::mismatch, "the libraries do not fit each other",
-                  "both have a structure " + cell.id + ", with other atoms", "Rename it in one of them (labels: structure)");
-    }
+    if (equal.back() == 0 && formula_of(*found) != formula_of(cell)) refuse(cell);
   }
   std::set<std::tuple<std::string, std::size_t, std::size_t>> known;
   for (const SpectrumTable& s : first.spectra) known.insert({s.edge, s.structure, s.atom});
   for (SpectrumTable s : second.spectra) {
     if (equal[s.structure] == 0) {  // one crystal, its atoms in another order: an atom is known by its surroundings
       const long long atom = matching_atom(first.structures[index[s.structure]], second.structures[s.structure], s.atom);
-      if (atom < 0) {
-        throw Error(ErrorKind::mismatch, "the libraries do not fit each other",
-                    "both have a structure " + second.structures[s.structure].id + ", with other atoms",
-                    "Rename it in one of them (labels: structure)");
-      }
+      if (atom < 0) refuse(second.structures[s.structure]);
       s.atom = static_cast<std::size_t>(atom);
     }
     s.structure = index[s.structure];

@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "types/deflated.hpp"
+
 namespace elver::report {
 namespace {
 
@@ -23,11 +25,12 @@ void put(Bytes& out, std::uint32_t number) {
 }
 
 /// Length, name, content, checksum of both.
-void put_chunk(Bytes& out, std::string_view name, std::span<const unsigned char> content) {
+void put_chunk(Bytes& out, std::string_view name, std::span<const std::byte> content) {
   put(out, static_cast<std::uint32_t>(content.size()));
   const std::size_t start = out.size();
   out.insert(out.end(), name.begin(), name.end());
-  out.insert(out.end(), content.begin(), content.end());
+  const auto* const bytes = reinterpret_cast<const unsigned char*>(content.data());
+  out.insert(out.end(), bytes, bytes + content.size());
   put(out, ::libdeflate_crc32(0, out.data() + start, out.size() - start));
 }
 
@@ -60,22 +63,16 @@ std::unique_ptr<unsigned char[]> filtered(const unsigned char* pixels, PictureSi
 
 std::string write_png(const std::filesystem::path& path, const unsigned char* pixels, PictureSize size) {
   constexpr std::array<unsigned char, 8> kSignature{0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
-  constexpr int kLevel = 1;
-  const std::unique_ptr<libdeflate_compressor, void (*)(libdeflate_compressor*)> packer(
-      ::libdeflate_alloc_compressor(kLevel), &::libdeflate_free_compressor);
-  if (!packer) return std::strerror(ENOMEM);
   const std::unique_ptr<unsigned char[]> rows = filtered(pixels, size);
-  const std::size_t bytes = (1 + 3 * size.width) * size.height;
-  const std::size_t most = ::libdeflate_zlib_compress_bound(packer.get(), bytes);
-  const auto packed = std::make_unique_for_overwrite<unsigned char[]>(most);
-  const std::size_t packed_bytes = ::libdeflate_zlib_compress(packer.get(), rows.get(), bytes, packed.get(), most);
+  const std::vector<std::byte> packed =
+      deflated(std::as_bytes(std::span(rows.get(), (1 + 3 * size.width) * size.height)));
 
   Bytes header, out(kSignature.begin(), kSignature.end());
   put(header, static_cast<std::uint32_t>(size.width));
   put(header, static_cast<std::uint32_t>(size.height));
   header.insert(header.end(), {8, 2, 0, 0, 0});  // bits of a sample, RGB; the only compression and filters; not interlaced
-  put_chunk(out, "IHDR", header);
-  put_chunk(out, "IDAT", {packed.get(), packed_bytes});
+  put_chunk(out, "IHDR", std::as_bytes(std::span(header)));
+  put_chunk(out, "IDAT", packed);
   put_chunk(out, "IEND", {});
 
   errno = 0;

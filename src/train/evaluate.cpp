@@ -14,8 +14,6 @@ namespace {
 
 constexpr double kTwoSided = 1.959964;  ///< standard deviations of 95 %
 
-bool is_regression(const TaskSpec& task) { return task.classes.empty() && !task.binary; }
-
 }  // namespace
 
 Rows keep_whole(const std::vector<float>& features, const std::vector<float>& snr,
@@ -126,7 +124,7 @@ Interval bootstrap_rms(const std::vector<double>& squares, const std::vector<std
 }
 
 std::string measure_of(const TaskSpec& task) {
-  return is_regression(task) ? "RMSE" : task.binary ? "balanced accuracy" : "accuracy";
+  return task.regression() ? "RMSE" : task.binary ? "balanced accuracy" : "accuracy";
 }
 
 Figure figure(const TaskSpec& task, const Booster& booster, std::span<const float> margins, const Rows& rows,
@@ -157,7 +155,7 @@ Figure figure(const TaskSpec& task, const Booster& booster, std::span<const floa
   constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
   if (count[0] == 0 || (task.binary && count[1] == 0)) return {kNone, {kNone, kNone}, rows.count};
   const Share first{right[0] / count[0], structures[0].size()};
-  if (is_regression(task)) return {std::sqrt(first.value), bootstrap_rms(squares, rows.structures, seed), rows.count};
+  if (task.regression()) return {std::sqrt(first.value), bootstrap_rms(squares, rows.structures, seed), rows.count};
   if (!task.binary) return {first.value, wilson(first), rows.count};
   const Share second{right[1] / count[1], structures[1].size()};
   return {(first.value + second.value) / 2, wilson_mean(first, second), rows.count};
@@ -175,7 +173,7 @@ double guess(const TaskSpec& task, const std::vector<Example>& held_out, std::si
     squares += label * label;
   }
   const auto n = static_cast<double>(held_out.size());
-  if (is_regression(task)) return std::sqrt(std::max(0.0, squares / n - sum / n * (sum / n)));
+  if (task.regression()) return std::sqrt(std::max(0.0, squares / n - sum / n * (sum / n)));
   double most = 0;
   for (const auto& [label, n_label] : counts) most = std::max(most, n_label);
   return most / n;

@@ -60,6 +60,15 @@ double mean_of(const std::vector<double>& values) {
          static_cast<double>(std::max<std::size_t>(1, values.size()));
 }
 
+/// As the recipe says, but for the scale.
+LinearPart unscaled_base(const TaskSpec& task, std::size_t task_index, const BaseRows& rows, const LinearRecipe& recipe) {
+  const std::vector<float>& labels = rows.labels[task_index];
+  const std::size_t classes = task.binary ? 2 : task.classes.size();
+  return recipe.kind == LinearKind::ridge      ? rows.fit->ridge(labels, recipe.penalty)
+         : recipe.kind == LinearKind::logistic ? rows.fit->logistic(labels, classes, recipe.penalty)
+                                               : rows.fit->discriminant(labels, classes, recipe.penalty);
+}
+
 /// Every kStride-th feature of each row.
 std::vector<float> thinned(const Rows& rows) {
   const std::size_t width = rows.features.size() / rows.count;
@@ -99,7 +108,7 @@ std::vector<double> losses_of(const TaskSpec& task, std::span<const float> margi
 
 std::vector<double> errors_of(const TaskSpec& task, std::span<const float> margins, const Rows& rows,
                               std::size_t task_index) {
-  if (task.classes.empty() && !task.binary) return losses_of(task, margins, rows, task_index);
+  if (task.regression()) return losses_of(task, margins, rows, task_index);
   const std::vector<float>& labels = rows.labels[task_index];
   const std::size_t outputs = outputs_of(task);
   const auto yes = static_cast<double>(std::ranges::count_if(labels, [](float label) { return label > 0.5F; }));
@@ -123,7 +132,7 @@ double loss_of(const TaskSpec& task, std::span<const float> margins, const Rows&
     total += weight;
   }
   const double mean = sum / total;
-  return outputs_of(task) == 1 && !task.binary ? std::sqrt(mean) : mean;
+  return task.regression() ? std::sqrt(mean) : mean;
 }
 
 std::vector<Parameter> search_space(std::size_t rounds) {
@@ -141,7 +150,7 @@ std::vector<Parameter> search_space(std::size_t rounds) {
 
 std::vector<LinearRecipe> linear_recipes(const TaskSpec& task) {
   std::vector<LinearRecipe> out;
-  if (task.classes.empty() && !task.binary) {
+  if (task.regression()) {
     for (const double penalty : {1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3}) out.push_back({LinearKind::ridge, penalty, 1.0});
     return out;
   }
@@ -162,12 +171,8 @@ std::string spoken(const LinearRecipe& recipe) {
 }
 
 LinearPart fit_base(const TaskSpec& task, std::size_t task_index, const BaseRows& rows, const LinearRecipe& recipe) {
-  const std::vector<float>& labels = rows.labels[task_index];
-  const std::size_t classes = task.binary ? 2 : task.classes.size();
-  LinearPart out = recipe.kind == LinearKind::ridge      ? rows.fit->ridge(labels, recipe.penalty)
-                   : recipe.kind == LinearKind::logistic ? rows.fit->logistic(labels, classes, recipe.penalty)
-                                                         : rows.fit->discriminant(labels, classes, recipe.penalty);
-  if (recipe.scale != 1.0) out.scale(recipe.scale);
+  LinearPart out = unscaled_base(task, task_index, rows, recipe);
+  out.scale(recipe.scale);
   return out;
 }
 
@@ -199,20 +204,30 @@ TaskSearch::TaskSearch(const TaskSpec& task, std::size_t task_index, const std::
   const std::vector<LinearRecipe> tried = linear_recipes(task);
   std::vector<std::vector<LinearPart>> bases(tried.size(), std::vector<LinearPart>(folds.size()));
   std::vector<double> losses(tried.size()), errors(tried.size());
-  std::vector<std::vector<double>> of_folds(tried.size() * folds.size());
+  std::vector<std::pair<double, double>> of_folds(tried.size() * folds.size());  // loss, errors
+  std::vector<std::size_t> firsts;  // recipes behind each differ from it in the scale alone, and share its fit
+  for (std::size_t p = 0; p < tried.size(); ++p) {
+    if (p == 0 || tried[p].kind != tried[p - 1].kind || tried[p].penalty != tried[p - 1].penalty) firsts.push_back(p);
+  }
   in_arena(context_, [&] {
-    oneapi::tbb::parallel_for(std::size_t{0}, folds.size() * tried.size(), [&](std::size_t i) {
+    oneapi::tbb::parallel_for(std::size_t{0}, folds.size() * firsts.size(), [&](std::size_t i) {
       context_.check_interrupt();
-      const std::size_t f = i % folds.size(), p = i / folds.size();
+      const std::size_t f = i % folds.size(), group = i / folds.size();
+      const std::size_t end = group + 1 < firsts.size() ? firsts[group + 1] : tried.size();
       const Fold& fold = folds[f];
-      bases[p][f] = fit_base(task, task_index, fold.base, tried[p]);
-      of_folds[i] = {loss_of(task, base_values(bases[p][f], fold.unseen), fold.unseen, task_index),
-                     mean_of(errors_of(task, base_values(bases[p][f], fold.judged), fold.judged, task_index))};
+      const LinearPart fitted = unscaled_base(task, task_index, fold.base, tried[firsts[group]]);
+      for (std::size_t p = firsts[group]; p < end; ++p) {
+        LinearPart& base = bases[p][f] = fitted;
+        base.scale(tried[p].scale);
+        of_folds[p * folds.size() + f] = {
+            loss_of(task, base_values(base, fold.unseen), fold.unseen, task_index),
+            mean_of(errors_of(task, base_values(base, fold.judged), fold.judged, task_index))};
+      }
     });
   });
   for (std::size_t i = 0; i < of_folds.size(); ++i) {
-    losses[i / folds.size()] += of_folds[i][0] / static_cast<double>(folds.size());
-    errors[i / folds.size()] += of_folds[i][1] / static_cast<double>(folds.size());
+    losses[i / folds.size()] += of_folds[i].first / static_cast<double>(folds.size());
+    errors[i / folds.size()] += of_folds[i].second / static_cast<double>(folds.size());
   }
   std::size_t best = 0;
   for (std::size_t p = 1; p < tried.size(); ++p) {

@@ -213,7 +213,7 @@ TaskResult train_task(const GroupData& data, std::size_t t, const TrainOptions& 
     const Trust trust = fit_trust(task, plain, unseen[0].margins, unseen[0].rows, t, options.coverage);
     std::vector<double> these = errors_of(task, as_shown(task, trust, unseen[1].margins), unseen[1].rows, t);
     const double mean = std::accumulate(these.begin(), these.end(), 0.0) / static_cast<double>(these.size());
-    Contender contender{candidates[c].name, measure_of(task) == "RMSE" ? std::sqrt(mean) : mean, {}};
+    Contender contender{candidates[c].name, task.regression() ? std::sqrt(mean) : mean, {}};
     for (std::size_t v = 2; v < unseen.size(); ++v)
       contender.figures.push_back(
           figure(task, plain, as_shown(task, trust, unseen[v].margins), unseen[v].rows, t, options.seed));
