@@ -7,8 +7,8 @@
 namespace elver {
 namespace {
 
-constexpr double kHardly = 0.7;         // stored as it is where gzip leaves more than this
-constexpr std::size_t kSampled = 4096;  // values that are tried first
+constexpr double kHardly = 0.5;         // stored as it is where gzip leaves more than this
+constexpr std::size_t kSampled = 1024;  // values that are tried first
 
 /// Byte 0 of every `step`-th value, then byte 1, ...
 std::vector<std::byte> shuffled(std::span<const std::byte> values, std::size_t value_bytes, std::size_t step) {
@@ -37,7 +37,7 @@ PackedChunk pack_chunk(std::span<const std::byte> values, std::size_t value_byte
   const std::span<const std::byte> whole = padded.empty() ? values : padded;
   const auto as_it_is = [&] { return padded.empty() ? PackedChunk{{}, values, 0b11} : stored_as(std::move(padded), 0b11); };
   const std::size_t count = values.size() / value_bytes;
-  if (count > 4 * kSampled) {
+  if (count > 16 * kSampled) {
     const std::vector<std::byte> sample = shuffled(values, value_bytes, count / kSampled);
     if (static_cast<double>(deflated(sample).size()) > kHardly * static_cast<double>(sample.size())) return as_it_is();
   }

@@ -39,17 +39,21 @@ float Ranked::at(std::size_t rank) const {
   assert(rank < size_);
   std::uint32_t half = 0;
   while (rank >= counts_[half]) rank -= counts_[half++];
-  // No value that is not finite has the half of one that is. Each is put down, and stays where it belongs there: no guess of
-  // the processor's can be wrong.
-  std::vector<std::uint32_t> alike(counts_[half] + std::size_t{1});
-  std::size_t count = 0;
-  for (const float value : values_) {
-    const std::uint32_t key = key_of(value);
-    alike[count] = key;
-    count += key >> 16 == half ? 1 : 0;
+  if (half != half_) {
+    // No value that is not finite has the half of one that is. Each is put down, and stays where it belongs there: no guess of
+    // the processor's can be wrong.
+    alike_.resize(counts_[half] + std::size_t{1});
+    std::size_t count = 0;
+    for (const float value : values_) {
+      const std::uint32_t key = key_of(value);
+      alike_[count] = key;
+      count += key >> 16 == half ? 1 : 0;
+    }
+    alike_.pop_back();
+    half_ = half;
   }
-  const auto place = alike.begin() + static_cast<std::ptrdiff_t>(rank);
-  std::nth_element(alike.begin(), place, alike.begin() + static_cast<std::ptrdiff_t>(count));
+  const auto place = alike_.begin() + static_cast<std::ptrdiff_t>(rank);
+  std::nth_element(alike_.begin(), place, alike_.end());
   return value_of(*place);
 }
 
