@@ -5,9 +5,11 @@
 #include <cmath>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <random>
 
 #include "elver/error.hpp"
 #include "io/hdf5.hpp"
+#include "model/json_value.hpp"
 #include "model/sha256.hpp"
 #include "support.hpp"
 
@@ -68,6 +70,46 @@ json booster(const std::string& objective, int features, int classes = 0, const 
               {"num_target", "1"}}},
             {"objective", {{"name", objective}}}}},
           {"version", {3, 2, 0}}};
+}
+
+/// Recipes are read by a parser of our own where they are plain; whatever becomes of a text, it is what nlohmann's makes of it.
+TEST(ParseJson, IsWhatTheLibraryMakesOfIt) {
+  const std::string plain =
+      R"( {"a":[0,-0,7,-12,18446744073709551615,-9223372036854775808,0.5,-1.25e-3,1E+2,5e-324,0.1,2.2250738585072011e-308],)"
+      "\n\t\r"
+      R"("b":{"c":true,"d":false,"e":null},"f":"text","g":"\u00e5\"\\å","a":{},"h":[],"i":[[1],[{"j":1.7976931348623157e308}]]} )";
+  const auto same = [](const std::string& text) {
+    const json expected = json::parse(text, nullptr, false);
+    std::string found;
+    try {
+      found = parse_json(text, "text").dump(-1, ' ', false, json::error_handler_t::replace);
+    } catch (const Error&) {
+      found = "<discarded>";
+    }
+    EXPECT_EQ(found, expected.dump(-1, ' ', false, json::error_handler_t::replace)) << text;
+    return !expected.is_discarded();
+  };
+  ASSERT_TRUE(same(plain));
+  for (const char* odd : {"", " ", "1", "-", "01", "1.", ".5", "1e", "1e400", "-1e400", "1e-400", "18446744073709551616",
+                          "-9223372036854775809", "NaN", "tru", "[1,]", "[,]", "{\"a\"}", "{\"a\":1,}", "{1:2}", "\"", "\"\\",
+                          "\"\\x\"", "\"\xff\"", "\"\x01\"", "[1] 2", "[1", "\xef\xbb\xbf[1]", "[1]/**/"}) {
+    same(odd);
+  }
+  std::mt19937 random(1);
+  std::size_t read = 0;
+  for (int i = 0; i < 20000; ++i) {
+    std::string text = plain;
+    for (int edits = 1 + static_cast<int>(random() % 2); edits > 0; --edits) {
+      const std::size_t at = random() % text.size();
+      const char put = random() % 2 == 0 ? "0-.eE+\"\\,:[]{} tn"[random() % 18] : static_cast<char>(random());
+      if (random() % 3 == 0) text.erase(at, 1 + random() % 3);
+      if (random() % 3 != 1) text.insert(std::min(at, text.size()), 1, put);
+    }
+    read += same(text) ? 1 : 0;
+    if (HasFailure()) break;
+  }
+  EXPECT_GT(read, 2000U);  // both kinds are met
+  EXPECT_LT(read, 18000U);
 }
 
 /// A recipe of two edges (5 + 3 points) and three tasks, with its boosters, in a folder of its own.
