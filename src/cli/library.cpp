@@ -148,8 +148,8 @@ void add_library(CLI::App& program) {
   import->add_option("--anchor", options->anchors, "EDGE=ENERGY: where the median onset of an edge lies in experiment, eV; else the nominal edge");
   add_run(*import, options->run);
   import->footer(
-      "Structures are taken from feff.inp, FDMNES's input, and POSCAR, CONTCAR or CIF beside the spectra. Vacancies and antisites are\n"
-      "known from the labels or a --reference. Every file is listed: imported, structure, left out, or refused, with the reason.\n"
+      "Structures are taken from feff.inp, FDMNES's input, and POSCAR, CONTCAR or CIF beside the spectra or in a folder above. Tables\n"
+      "beside a code's spectrum count only if the labels name them. Vacancies and antisites are known from the labels or a --reference. Every file is listed: imported, structure, left out, or refused, with the reason.\n"
       "Example: elver library import runs --labels labels.csv --out library.h5 --json");
   import->callback([options] { run_import(*options); });
 
