@@ -15,7 +15,7 @@ struct Options {
   std::vector<std::string> inputs, anchors;
   std::string file, out;
   ImportOptions import;
-  std::string labels, reference;
+  std::string labels, reference, shifts_from;
   RunOptions run;
   bool json = false;
 };
@@ -31,6 +31,7 @@ void run_import(const Options& options) {
       throw Error(ErrorKind::usage, "malformed --anchor " + anchor, "it is not EDGE=ENERGY", "Example: --anchor O_K=528.5");
     wanted.anchor_ev[anchor.substr(0, equals)] = value;
   }
+  if (!options.shifts_from.empty()) wanted.shift_ev = load_tables(options.shifts_from).shift_ev;
   const Run run(options.run);
   const ImportResult result = import_library({options.inputs.begin(), options.inputs.end()}, wanted, run.context());
   if (!result.tables.spectra.empty()) save_tables(result.tables, options.out);
@@ -145,7 +146,10 @@ void add_library(CLI::App& program) {
                      "Perfect cell, POSCAR or CIF, with all its Li: structures are held against its supercells, and sites of O without an "
                      "atom are vacancies, metals and Li in each other's place antisites; labels go before it");
   import->add_option("--title", options->import.title, "Title of the library")->capture_default_str();
-  import->add_option("--anchor", options->anchors, "EDGE=ENERGY: where the median onset of an edge lies in experiment, eV; else the nominal edge");
+  import->add_option("--anchor", options->anchors, "EDGE=ENERGY: where the median onset of an edge lies in experiment, eV; else where it "
+                                                  "lies in layered oxides of Ni, Mn and Co, or the nominal edge");
+  import->add_option("--shifts-from", options->shifts_from,
+                     "Library of the same code and settings: energies are moved by its shifts, which keeps the chemistry between both");
   add_run(*import, options->run);
   import->footer(
       "Structures are taken from feff.inp, FDMNES's input, and POSCAR, CONTCAR or CIF beside the spectra or in a folder above. Tables\n"
