@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -122,7 +123,16 @@ void check(const Options& options) {
 
 void merge(const Options& options) {
   LibraryTables all = load_tables(options.inputs.front());
-  for (std::size_t i = 1; i < options.inputs.size(); ++i) all = merge_tables(std::move(all), load_tables(options.inputs[i]));
+  for (std::size_t i = 1; i < options.inputs.size(); ++i) {
+    const LibraryTables more = load_tables(options.inputs[i]);
+    for (const auto& [edge, shift] : more.shift_ev) {
+      const auto own = all.shift_ev.find(edge);
+      if (own == all.shift_ev.end() || std::abs(shift - own->second) < 0.005) continue;
+      std::printf("%s of %s: its energies are moved by %+.2f eV, as its shift to experiment is another\n", edge.c_str(),
+                  options.inputs[i].c_str(), shift - own->second);
+    }
+    all = merge_tables(std::move(all), more);
+  }
   save_tables(all, options.out);
   std::printf("written: %s, %zu spectra of %zu structures\n", options.out.c_str(), all.spectra.size(), all.structures.size());
 }
