@@ -396,6 +396,17 @@ TEST(Compare, IsOneForTheSameCurveMovedAndScaled) {
   EXPECT_GT(same.similarity.cosine, 0.99999);
 }
 
+TEST(Compare, RefusesWhatHasNoShapeAndALibraryWithoutAnEdge) {
+  NamedSpectrum flat{"flat", {}, {}}, rising{"rising", {}, {}};
+  for (int i = 0; i < 100; ++i) {
+    for (NamedSpectrum* s : {&flat, &rising}) s->energy_ev.push_back(0.5 * i);
+    flat.value.push_back(1);
+    rising.value.push_back(i < 50 ? 0 : 1);
+  }
+  EXPECT_THROW(static_cast<void>(compare_spectra(flat, rising, {})), Error);
+  EXPECT_THROW(static_cast<void>(read_named_spectrum("library.h5")), Error);
+}
+
 TEST(ImportOfOurRuns, AreTheRowsOfTheLibrary) {
   const auto raw = test::shared_data("nmc-feff10/raw"), ours = test::shared_data("nmc-feff10/library.h5");
   ELVER_NEEDS(raw);

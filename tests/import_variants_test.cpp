@@ -121,6 +121,28 @@ TEST(ImportOfTables, KeepsWhatALibraryHolds) {
   EXPECT_EQ(load_library(dir / "lib.h5").subshells.front().sites.size(), 2U);
 }
 
+// Calculations of one code go by one shift, whatever the chemistry of those at hand; without it, a layered oxide's edges lie
+// where they do in layered oxides, and a rock salt's where the table has them.
+TEST(Import, MovesEnergiesByTheShiftsOfAnotherLibraryOrBySubstance) {
+  const TempDir dir;
+  const std::string layered = "LiNiO2\n1.0\n4 0 0\n0 4 0\n0 0 8\nNi Li O\n1 1 2\nDirect\n0 0 0\n0 0 0.5\n0 0 0.25\n0 0 0.75\n";
+  for (const auto& [name, cell] : {std::pair{"layered", layered}, {"rock_salt", std::string(kNickelOxide)}}) {
+    put(dir / name / "POSCAR", cell);
+    put(dir / name / "Ni_L3/x.txt", table(870, 1));
+  }
+  const auto onset = [&](const char* name, const ImportOptions& options) {
+    const LibraryTables tables = import_library({dir / name}, options, {}).tables;
+    return tables.spectra.at(0).fermi_ev + tables.shift_ev.at("Ni_L3");
+  };
+  EXPECT_NEAR(onset("layered", {}), 854.1, 1e-9);
+  EXPECT_NEAR(onset("rock_salt", {}), 852.7, 1e-9);
+  ImportOptions anchored, shifted;
+  anchored.anchor_ev["Ni_L3"] = 860;
+  shifted.shift_ev["Ni_L3"] = -18.5;
+  EXPECT_NEAR(onset("layered", anchored), 860, 1e-9);
+  EXPECT_NEAR(onset("layered", shifted), 870 - 18.5, 0.5);  // half the jump is reached 0.3 eV before the step
+}
+
 // A code's folder is full of tables that are no spectra.
 TEST(Import, TakesNoTableBesideASpectrumOfACode) {
   const TempDir dir;

@@ -66,6 +66,7 @@ struct ImportOptions {
   std::filesystem::path labels;            ///< CSV, may be empty; see import_library
   std::filesystem::path reference;         ///< perfect cell (POSCAR, CIF, an input) that defects are found against; may be empty
   std::map<std::string, double> anchor_ev;  ///< [edge]: where its median onset lies in experiment
+  std::map<std::string, double> shift_ev = {};  ///< [edge]: of another library of the same calculations; goes before anchors
   std::string title = "imported library";
 };
 

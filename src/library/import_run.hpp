@@ -51,6 +51,7 @@ class ImportRun {
   std::size_t place(Structure cell, std::size_t& atom, std::string& note);
   void choose_shifts();
   void leave_out_apart(const std::string& edge);
+  bool of_layered_oxides(const std::string& edge) const;
   FileReport& report(const SpectrumFile& file) { return result_.files[file.report]; }
   void leave_out(const SpectrumFile& file, const std::string& why);
 

@@ -34,6 +34,20 @@ void ImportRun::leave_out_apart(const std::string& edge) {
   });
 }
 
+/// Most spectra of the edge are of cells with two O to an atom of Ni, Mn or Co: not of rock salts, not of metals.
+bool ImportRun::of_layered_oxides(const std::string& edge) const {
+  std::size_t layered = 0, all = 0;
+  for (const SpectrumTable& s : result_.tables.spectra) {
+    if (s.edge != edge) continue;
+    const Structure& cell = result_.tables.structures[s.structure];
+    const auto metals = static_cast<double>(cell.count("Ni") + cell.count("Mn") + cell.count("Co"));
+    const double ratio = static_cast<double>(cell.count("O")) / metals;
+    layered += ratio > 1.7 && ratio < 2.2 ? 1 : 0;  // with vacancies, or some other metals
+    ++all;
+  }
+  return 2 * layered > all;
+}
+
 void ImportRun::choose_shifts() {
   std::map<std::string, std::map<std::string, std::vector<double>>> onsets;  // edge, code
   for (const SpectrumTable& s : result_.tables.spectra) onsets[s.edge][s.code].push_back(s.fermi_ev);
@@ -55,21 +69,33 @@ void ImportRun::choose_shifts() {
         for (double& e : s.energy_ev) e += by;
       }
     }
+    leave_out_apart(edge);
+    if (const auto known = options_.shift_ev.find(edge); known != options_.shift_ev.end()) {
+      result_.tables.shift_ev[edge] = known->second;
+      result_.tables.anchor[edge] = "the shift of another library of the same calculations" + moved;
+      continue;
+    }
     // An L2 goes with its L3: their distance is the calculation's.
     std::string of = edge;
     if (edge.ends_with("_L2") && onsets.count(edge.substr(0, edge.size() - 1) + "3") != 0) of.back() = '3';
     const auto given = options_.anchor_ev.find(of);
-    const std::optional<double> nominal = given != options_.anchor_ev.end() ? std::optional(given->second) : nominal_edge_ev(of);
+    std::optional<double> place = nominal_edge_ev(of);
+    std::string what;
+    if (given != options_.anchor_ev.end()) {
+      place = given->second;
+    } else if (const std::optional<double> layered = layered_oxide_edge_ev(of); layered && of_layered_oxides(edge)) {
+      place = layered;
+      what = " (layered oxides)";
+    }
     double from = base;
     if (of != edge) {
       const auto& others = onsets[of];
       const auto same = others.find(most->first);
       from = median(same == others.end() ? others.begin()->second : same->second);
     }
-    leave_out_apart(edge);
-    result_.tables.shift_ev[edge] = nominal ? *nominal - from : 0.0;
+    result_.tables.shift_ev[edge] = place ? *place - from : 0.0;
     result_.tables.anchor[edge] =
-        (nominal ? "median onset of " + of + text(" -> %g eV", *nominal) : std::string("none: energies are the code's own")) + moved;
+        (place ? "median onset of " + of + text(" -> %g eV", *place) + what : std::string("none: energies are the code's own")) + moved;
   }
 }
 
