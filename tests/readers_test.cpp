@@ -188,7 +188,10 @@ fs::path velox_file(const fs::path& path) {
         cube([](std::size_t y, std::size_t x, std::size_t e) { return (y * kChannels + e) * kColumns + x; }),
         {kRows, kChannels, kColumns});
     text_bytes(file, "Data/EelsSpectrumImage/aa/Metadata",
-               {{"Optics", {{"AccelerationVoltage", "200000"}, {"BeamConvergence", "0.0214"}}}});
+               {{"Optics", {{"AccelerationVoltage", "200000"}, {"BeamConvergence", "0.0214"}}},
+                {"CustomProperties",
+                 {{"EnergyFilter.CollectionAngleRange.Begin", {{"type", "double"}, {"value", "0"}}},
+                  {"EnergyFilter.CollectionAngleRange.End", {{"type", "double"}, {"value", "0.045"}}}}}});
     text_bytes(file, "Data/EelsSpectrumImage/aa/AcquisitionMetadata", {{"Data", {{"offset", 448.5}, {"dispersion", 0.3}}}});
     const nlohmann::json scan{{"BinaryResult",
                                {{"PixelSize", {{"width", "2.5e-10"}, {"height", "5e-10"}}},
@@ -215,6 +218,7 @@ TEST(VeloxEmd, EnergyLiesInTheMiddle) {
   EXPECT_EQ(info.signal_type, "EELS");
   EXPECT_EQ(info.beam_energy_kev, 200.0);
   EXPECT_NEAR(info.convergence_mrad.value_or(0), 21.4, 1e-9);
+  EXPECT_NEAR(info.collection_mrad.value_or(0), 45, 1e-9);
 }
 
 TEST(VeloxEmd, PicturesComeWithoutTheirOneFrame) {

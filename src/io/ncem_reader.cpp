@@ -92,16 +92,16 @@ std::vector<Found> find_arrays(hid_t file) {
   return out;
 }
 
-/// With dim1 the first axis was the fastest for most who wrote it (HyperSpy), so that pixels lie in the other order; not
-/// for ncempy, which is NCEM's own. The names tell: y before x, or those that ncempy gives of itself.
-bool names_rows_first(const std::vector<Axis>& axes) {
+/// With dim1 the first axis was the fastest for most who wrote it (HyperSpy, into "signals"), so that pixels lie in the other
+/// order; not for ncempy, which is NCEM's own. The names tell: y before x, or those that ncempy gives of itself.
+bool names_rows_first(const std::vector<Axis>& axes, const std::string& group) {
   std::size_t x = axes.size(), y = axes.size(), unnamed = 0;
   for (std::size_t i = 0; i < axes.size(); ++i) {
     if (axes[i].name == "x") x = i;
     if (axes[i].name == "y") y = i;
     if (axes[i].name == text("dim%zu", i + 1)) ++unnamed;
   }
-  return y < x ? x < axes.size() : unnamed == axes.size();
+  return y < x ? x < axes.size() : unnamed == axes.size() && !group.starts_with("signals/");
 }
 
 std::unique_ptr<Image> read_array(hid_t file, const Found& found, const OpenOptions& options, bool only_image) {
@@ -117,7 +117,7 @@ std::unique_ptr<Image> read_array(hid_t file, const Found& found, const OpenOpti
   for (std::size_t i = 0; i < dims.size(); ++i) {
     info.axes.push_back(read_axis(group.get(), text("dim%zu", older ? i + 1 : i), dims[i], info.refusal));
   }
-  const bool reversed = older && !names_rows_first(info.axes);
+  const bool reversed = older && !names_rows_first(info.axes, found.group);
   std::vector<std::size_t> places(dims.size());
   for (std::size_t i = 0; i < dims.size(); ++i) places[i] = reversed ? dims.size() - 1 - i : i;
   if (reversed) std::ranges::reverse(info.axes);

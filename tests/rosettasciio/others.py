@@ -4,7 +4,7 @@
     others.py ELVER [--python PYTHON]... [--keep FOLDER]
 
 Writers, of those that the interpreter has: Nion Swift's storage handlers and exporters (nionswift), ncempy, emdfile,
-nexusformat, HyperSpy of any version, h5py with every filter of hdf5plugin. Each --python names another interpreter, so that
+nexusformat, HyperSpy of any version, h5py with every filter of hdf5plugin; h5py also writes what Velox would. Each --python names another interpreter, so that
 several versions of a program can take part; without it the script's own is asked. What a program writes it must also read
 back as it was. The comparing needs h5py and numpy. Exit code: 0 all equal, 1 a difference, 77 nothing to compare with.
 """
@@ -241,7 +241,47 @@ def hdf5plugin(samples):
         samples.add(path, data, axes, title="cathode", may_refuse="filter")
 
 
-WRITERS = {"nionswift": nionswift, "ncempy": ncempy, "emdfile": emdfile, "nexusformat": nexusformat, "hyperspy": hyperspy, "hdf5plugin": hdf5plugin}
+def velox(samples):
+    """No program but Velox writes its files: this is its layout as its readers describe it, every text as it has them."""
+    def text(group, name, value):
+        raw = np.zeros((4096, 2), np.uint8)  # a column a frame
+        letters = np.frombuffer(json.dumps(value).encode(), np.uint8)
+        raw[:len(letters), 0] = letters
+        group.create_dataset(name, data=raw, chunks=(4096, 1), maxshape=(4096, None), compression="gzip")
+
+    def facts(detector):
+        return {"Core": {"MetadataDefinitionVersion": "7.9"}, "Instrument": {"InstrumentClass": "Iliad"}, "Acquisition": {"AcquisitionStartDatetime": {"DateTime": "1767312000"}, "BeamType": "", "SourceType": "XFEG"},
+                "Detectors": {"Detector-0": {"DetectorName": "HAADF", "DetectorType": "ScanningDetector"}},
+                "Optics": {"AccelerationVoltage": "300000", "BeamConvergence": "0.0214", "CameraLength": "0.03"},
+                "Scan": {"ScanSize": {"width": "5", "height": "3"}, "DwellTime": "0.002", "FrameTime": "0.03"},
+                "BinaryResult": {"PixelSize": {"width": "2.5e-10", "height": "5e-10"}, "Offset": {"x": "3e-9", "y": "-1.25e-9"},
+                                 "PixelUnitX": "m", "PixelUnitY": "m", "Detector": detector, "DetectorIndex": "0"},
+                "CustomProperties": {"EnergyFilter.CollectionAngleRange.Begin": {"type": "double", "value": "0"},
+                                     "EnergyFilter.CollectionAngleRange.End": {"type": "double", "value": "0.045"}}}
+
+    for kind in ("uint16", "uint32", "float32"):
+        for rank in (3, 2):
+            path = samples.path(f"{rank}-{kind}.emd")
+            data, axes = part(rank, kind)
+            with h5py.File(path, "w") as file:
+                file.create_dataset("Version", data=np.array([json.dumps({"format": "Velox", "version": "11"})], dtype=h5py.string_dtype()))
+                for group in ("Application", "Displays/ImageDisplay", "Experiment", "Features/SIFeature", "Operations", "Presentation", "SharedProperties", "Data/SpectrumStream"):
+                    file.create_group(group)
+                for number, (offset, shift) in enumerate(((448.5, 0), (800.0, 7))):  # two energy ranges of one scan
+                    group = file.create_group(f"Data/EelsSpectrumImage/{number:032x}")
+                    values = np.moveaxis(data + np.array(shift, kind), -1, 1)
+                    group.create_dataset("Data", data=values, chunks=(1,) + values.shape[1:], compression="gzip", shuffle=True)
+                    text(group, "Metadata", facts(""))
+                    text(group, "AcquisitionMetadata", {"Data": {"offset": offset, "dispersion": 0.3, "exposureTime": 0.002}})
+                text(file.create_group("Data/SpectrumImage/" + "c" * 32), "Metadata", facts("EDS"))
+                for number in range(2):
+                    group = file.create_group(f"Data/Image/{number + 9:032x}")
+                    group.create_dataset("Data", data=np.ones((3, 5, 1), "uint16"))
+                    text(group, "Metadata", facts("HAADF"))
+            samples.add(path, data, axes, title="EELS", beam_energy_kev=300, convergence_mrad=21.4, collection_mrad=45, dwell_s=0.002)
+
+
+WRITERS = {"nionswift": nionswift, "ncempy": ncempy, "emdfile": emdfile, "nexusformat": nexusformat, "hyperspy": hyperspy, "hdf5plugin": hdf5plugin, "h5py": velox}
 
 
 def write(folder):
