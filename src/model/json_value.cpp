@@ -4,8 +4,33 @@
 #include <cmath>
 
 #include "elver/error.hpp"
+#include "types/text.hpp"
 
 namespace elver {
+
+using nlohmann::json;
+
+json parse_json(std::string_view content, const std::string& file) {
+  constexpr int kDeepest = 64;  // printing and copying recurse: a hostile file must not choose how deep
+  const auto shallow = [&](int depth, json::parse_event_t, json&) {
+    if (depth > kDeepest) throw Error(ErrorKind::input, file, text("nested deeper than %d levels", kDeepest));
+    return true;
+  };
+  try {
+    return json::parse(content.begin(), content.end(), shallow);
+  } catch (const json::parse_error& error) {
+    const std::size_t at = std::min(error.byte > 0 ? error.byte - 1 : 0, content.size());
+    const auto line = 1 + std::count(content.begin(), content.begin() + static_cast<std::ptrdiff_t>(at), '\n');
+    const std::size_t newline = content.substr(0, at).rfind('\n');
+    const std::size_t column = at - (newline == std::string_view::npos ? 0 : newline + 1) + 1;
+    const char* const why =
+        content.find_first_not_of(" \t\r\n") == std::string_view::npos ? "it is empty" : "syntax error";
+    throw Error(ErrorKind::input, file,
+                text("not JSON: %s at line %ld, column %zu", why, static_cast<long>(line), column));
+  } catch (const json::exception&) {
+    throw Error(ErrorKind::input, file, "not JSON that elver can hold: a number is out of range");
+  }
+}
 
 nlohmann::ordered_json plain_number(double value) {
   if (std::nearbyint(value) == value && std::abs(value) < 1e15) return static_cast<std::int64_t>(value);
@@ -19,7 +44,7 @@ void JsonValue::wrong(const std::string& why, const std::string& todo) const {
 }
 
 void JsonValue::must_be(const std::string& expected) const {
-  std::string found = value_->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  std::string found = value_->dump(-1, ' ', false, json::error_handler_t::replace);
   if (found.size() > 40) found = found.substr(0, 37) + "...";
   wrong("found " + found, "It must be " + expected);
 }
@@ -74,13 +99,8 @@ std::vector<JsonValue> JsonValue::list(const std::string& expected) const {
 }
 
 std::vector<double> JsonValue::numbers(const std::string& expected) const {
-  if (!value_->is_array()) must_be(expected);
   std::vector<double> out;
-  out.reserve(value_->size());
-  for (const nlohmann::json& item : *value_) {
-    const bool good = item.is_number() && std::isfinite(item.get<double>());
-    out.push_back(good ? item.get<double>() : list(expected)[out.size()].number("a number"));  // which says what is wrong
-  }
+  for (const JsonValue& item : list(expected)) out.push_back(item.number("a number"));
   return out;
 }
 
