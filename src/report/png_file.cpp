@@ -65,7 +65,7 @@ std::string write_png(const std::filesystem::path& path, const unsigned char* pi
   constexpr std::array<unsigned char, 8> kSignature{0x89, 'P', 'N', 'G', '\r', '\n', 0x1A, '\n'};
   const std::unique_ptr<unsigned char[]> rows = filtered(pixels, size);
   const std::vector<std::byte> packed =
-      deflated(std::as_bytes(std::span(rows.get(), (1 + 3 * size.width) * size.height)));
+      deflated(std::as_bytes(std::span(rows.get(), (1 + 3 * size.width) * size.height)), Packed::rows);
 
   Bytes header, out(kSignature.begin(), kSignature.end());
   put(header, static_cast<std::uint32_t>(size.width));
