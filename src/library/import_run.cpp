@@ -33,7 +33,7 @@ std::string id_from_path(const fs::path& of) {
 
 ImportRun::ImportRun(const ImportOptions& options, ImportResult& result) : options_(options), result_(result) {
   if (!options.labels.empty()) labels_ = Labels(options.labels);
-  if (!options.reference.empty()) reference_ = read_structure(options.reference).structure;
+  if (!options.reference.empty()) reference_ = primitive_cell(read_structure(options.reference).structure);
 }
 
 void ImportRun::read_incar(const fs::path& path, const std::vector<std::string>& lines, FileReport& report) {
