@@ -50,6 +50,8 @@ class ImportRun {
                           std::string& note) const;
   std::size_t place(Structure cell, std::size_t& atom, std::string& note);
   void choose_shifts();
+  void leave_out_apart(const std::string& edge);
+  bool of_layered_oxides(const std::string& edge) const;
   FileReport& report(const SpectrumFile& file) { return result_.files[file.report]; }
   void leave_out(const SpectrumFile& file, const std::string& why);
 
@@ -59,6 +61,7 @@ class ImportRun {
   std::optional<Structure> reference_;
   std::map<std::filesystem::path, FoundStructure> named_;  ///< by labels
   std::map<std::filesystem::path, std::map<std::string, int>> incar_;
+  std::map<std::filesystem::path, std::string> codes_;  ///< whose spectra lie in a folder
 };
 
 }  // namespace elver

@@ -10,6 +10,8 @@
 
 namespace elver {
 
+namespace fs = std::filesystem;
+
 FoundStructure read_structure(const std::filesystem::path& path) {
   if (upper_case(path.extension().string()) == ".CIF") return read_cif(path);
   const std::vector<std::string> lines = read_lines(path);
@@ -30,12 +32,22 @@ const FoundStructure* ImportRun::structure_for(const SpectrumFile& file, const C
                     : file.spectrum.code == SpectrumCode::fdmnes ? "FDMNES input"
                                                                  : "";
   std::vector<const FoundStructure*> same_code, cells;
-  for (const StructureFile& s : structures) {
-    if (s.folder != file.folder) continue;
-    if (s.found.format == own) {
-      if (s.found.output.empty() || file.spectrum.stem.empty() || s.found.output == file.spectrum.stem) same_code.push_back(&s.found);
-    } else if (s.found.format == "POSCAR" || s.found.format == "CIF") {
-      cells.push_back(&s.found);
+  // Beside it, else in the nearest folder above that has one: a cell is often kept once for the runs of its sites.
+  for (fs::path folder = file.folder;; folder = folder.parent_path()) {
+    for (const StructureFile& s : structures) {
+      if (s.folder != folder) continue;
+      if (s.found.format == own) {
+        if (s.found.output.empty() || file.spectrum.stem.empty() || s.found.output == file.spectrum.stem) same_code.push_back(&s.found);
+      } else if (s.found.format == "POSCAR" || s.found.format == "CIF") {
+        cells.push_back(&s.found);
+      }
+    }
+    if (!same_code.empty() || !cells.empty() || folder == folder.parent_path()) break;
+    if (const auto formula = labels.find("formula"); formula != labels.end()) {
+      FoundStructure made;
+      made.format = "formula";
+      made.structure = structure_of_formula(formula->second);
+      return &named_.emplace(file.path, std::move(made)).first->second;
     }
   }
   if (same_code.size() == 1) return same_code.front();
@@ -48,15 +60,10 @@ const FoundStructure* ImportRun::structure_for(const SpectrumFile& file, const C
     }
     return cells.front();
   }
-  if (const auto formula = labels.find("formula"); formula != labels.end()) {
-    FoundStructure made;
-    made.format = "formula";
-    made.structure = structure_of_formula(formula->second);
-    return &named_.emplace(file.path, std::move(made)).first->second;
-  }
   why = same_code.size() > 1
             ? "several inputs lie beside it: name one in the labels (structure_file)"
-            : "no structure: put its input, POSCAR or CIF beside it, or give structure_file or formula in the labels";
+            : std::string("no structure: put ") + (*own == 0 ? "" : "its input, ") +
+                  "a POSCAR or CIF beside it or above, or give structure_file or formula in the labels";
   return nullptr;
 }
 
