@@ -531,6 +531,14 @@ TEST(AnyHdf5, WhatIsNoImageSaysWhatItIs) {
   EXPECT_THAT(refusal_of(ErrorKind::input, [&] { open_file(empty); }), HasSubstr("it holds no image"));
 }
 
+TEST(AnyHdf5, AZarrStoreSaysHowToSaveIt) {
+  const TempDir dir;
+  fs::create_directory(dir / "a.zspy");
+  EXPECT_THAT(refusal_of(ErrorKind::input, [&] { open_file(dir / "a.zspy"); }), HasSubstr("it is a folder"));
+  test::write_text(dir / "a.zspy/.zgroup", "{}");
+  EXPECT_THAT(refusal_of(ErrorKind::input, [&] { open_file(dir / "a.zspy"); }), HasSubstr("Save it as .hspy"));
+}
+
 /// A chunk as LZF stores what it cannot pack: runs of up to 32 bytes behind their length. Cut, it is refused.
 TEST(AnyHdf5, LzfIsUnpacked) {
   const TempDir dir;

@@ -7,6 +7,7 @@ Needs ImageJ's jar (Debian: package imagej), a JDK of version 11 or newer, h5py 
 with other axes and some empty pixels, which are NaN in the maps. Exit code: 0 all equal, 1 a difference, 77 no ImageJ.
 """
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -91,7 +92,7 @@ def differences(said, values, image, rows, columns, expected):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("elver")
-    parser.add_argument("--jar", default="/usr/share/java/ij.jar")
+    parser.add_argument("--jar", default=os.environ.get("IMAGEJ_JAR", "/usr/share/java/ij.jar"), help="(or IMAGEJ_JAR)")
     options = parser.parse_args()
     for there, what in ((Path(options.jar).exists(), f"no {options.jar}"), (shutil.which("javac"), "no Java compiler")):
         if not there:
