@@ -72,9 +72,9 @@ PaperFigure bars(const std::vector<Modality>& modalities, const std::vector<Answ
   out.table = {"fig4a_local_counts", title,
                {"edges", "Li (95 %)", "Ni, Mn and Co (95 %)", "all (95 %)", "n", "paper's Li", "paper's metals"}, {}, {}};
   report::BarChart chart;
-  chart.frame = {title, "accuracy as the paper defines it", 0, 1.1};
+  chart.frame = {title, "accuracy as the paper defines it; " + size_of(study), 0, 1.1};
   chart.series = {"Li", "Ni, Mn, Co"};
-  chart.reference_name = "the paper";
+  chart.reference_name = "the paper: 0.99, 0.93";
   double multimodal = 0;
   std::array<double, 2> margins{2, -2};
   for (std::size_t m = 0; m < modalities.size(); ++m) {
@@ -104,7 +104,7 @@ PaperFigure boxes(const std::vector<Modality>& modalities, const std::vector<Ans
   PaperFigure out;
   out.table = {"fig4b_noise", title, {"edges", "what", "least", "25 %", "median", "75 %", "most"}, {}, {}};
   report::BoxChart noise, drop;
-  noise.frame = {title, "accuracy, all counts", 1, 1.02};
+  noise.frame = {title, "accuracy, all counts; " + size_of(study), 1, 1.02};
   drop.frame = {"The same model, one edge dealt anew among the specimens", "loss of accuracy", 0, 0.1};
   const double whole = count_score(answers_of(found, 0, 0, true), study, kAll).accuracy;
   for (std::size_t m = 0; m < modalities.size(); ++m) {
@@ -184,7 +184,7 @@ PaperFigure table1_models(Paper& paper) {
   PaperFigure out;
   out.table = {name, title, {"model", "Li (95 %)", "Ni, Mn and Co (95 %)", "n", "paper's Li", "paper's metals"}, {}, {}};
   report::BarChart chart;
-  chart.frame = {title, "accuracy as the paper defines it", 0.5, 1.05, 760};
+  chart.frame = {title, "accuracy as the paper defines it; " + size_of(study), 0.5, 1.05, 760};
   chart.series = {"Li", "Ni, Mn, Co"};
   chart.reference_name = "the paper";
   std::size_t first = 0;

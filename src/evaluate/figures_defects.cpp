@@ -52,10 +52,10 @@ PaperFigure defect(Paper& paper, const std::string& name, const std::string& gro
                {"edges", "accuracy (95 %)", "balanced", "found (95 %)", "false alarms (95 %)", "accuracy, alike in Li (95 %)",
                 "n", "with the defect", "paper's accuracy"}, {}, {}};
   report::BarChart chart;
-  chart.frame = {title, "share of right answers", 0, 1.1};
   chart.series = {"all specimens", "with the defect", "without it, alike in Li"};
-  chart.reference_name = "the paper";
+  chart.reference_name = "the paper: 1.00";
   const auto with = static_cast<std::size_t>(std::ranges::count_if(study.truth.labels[0], [](float l) { return l > 0.5F; }));
+  chart.frame = {title, text("share of right answers; %s, %zu with the defect", size_of(study).c_str(), with), 0, 1.1};
   for (std::size_t m = 0; m < modalities.size(); ++m) {
     const DefectScore every = score(found[m].plain, study, 0.0F), alike = score(found[m].plain, study, 1.0F);
     std::vector<report::Bar> bars;

@@ -103,7 +103,7 @@ PaperFigure fig8_featurisation(Paper& paper) {
                {"features", "how many", "RMSE, XGBoost (95 %)", "RMSE, ridge (95 %)", "XGBoost, moved by 0.5 eV",
                 "ridge, moved by 0.5 eV", "n (structures)"}, {}, {}};
   report::BarChart chart;
-  chart.frame = {title, "RMSE, Li per formula unit", 0, 0.1};
+  chart.frame = {title, text("RMSE, Li per formula unit; %zu structures", study.structures()), 0, 0.1};
   chart.series = {"XGBoost", "ridge", "XGBoost, test spectra moved by 0.5 eV"};
   for (std::size_t k = 0; k < kKinds.size(); ++k) {
     const std::uint64_t seed = paper.options().seed;
