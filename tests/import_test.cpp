@@ -150,6 +150,25 @@ Structure described(const Structure& unit, const Eigen::Matrix3d& axes, const Ei
   return out;
 }
 
+// A cell of ten formula units is no supercell of a hexagonal one, which holds three, but of the primitive one, which holds one.
+TEST(Defects, AreFoundAgainstThePrimitiveCellOfAConventionalOne) {
+  const Structure hexagonal = layered_cell(), primitive = primitive_cell(hexagonal);
+  EXPECT_EQ(hexagonal.atoms.size(), 12U);
+  ASSERT_EQ(primitive.atoms.size(), 4U);
+  EXPECT_EQ(count_neighbours(primitive, 3), count_neighbours(hexagonal, 9));  // an O
+  EXPECT_EQ(network_name(primitive), network_name(hexagonal));
+  EXPECT_EQ(primitive_cell(primitive).atoms.size(), 4U);
+  Eigen::Matrix3d twice;
+  twice << 2, 0, 0, 0, 1, 0, 0, 0, 1;
+  Structure gap = described(primitive, twice, Eigen::Matrix3d::Identity());
+  ASSERT_EQ(gap.atoms.back().element, "O");
+  gap.atoms.pop_back();
+  EXPECT_FALSE(find_defects(gap, hexagonal));
+  const auto found = find_defects(gap, primitive);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->vacancies, 1U);
+}
+
 // Whatever axes a crystal is written by, and however it is turned, its defects are the same ones.
 TEST(Defects, AreFoundInAnyOrientation) {
   const Structure reference = layered_cell();

@@ -213,6 +213,41 @@ TEST(ImportOfFeff, IsTheSameOfEveryVersion) {
   }
 }
 
+// Runs of one crystal's sites are one structure: by the cell above them, or by their own lattices where those can be told.
+TEST(ImportOfFeff, PutsTheSitesOfACrystalTogether) {
+  const std::string o_k = feff_output("omega    e    k    mu    mu0     chi     @#", 1);
+  std::string ni_l3 = o_k;
+  ni_l3.replace(ni_l3.find("Z= 8"), 4, "Z=28").replace(ni_l3.find("K  shell"), 8, "L3 shell");
+  const std::string oxygen = feff_input(" 0 8 O 1 1 1\n 1 8 O 1 1 1\n 2 28 Ni 2 2 1\n"), nickel = feff_input(" 0 28 Ni 2 2 1\n 1 28 Ni 2 2 1\n 2 8 O 1 1 1\n");
+  const auto shorter = [](const std::string& input) { return input.substr(0, input.find("ATOMS\n") + 6) + "%s" + "END\n"; };
+  // Within 5.1 Angstrom no translation can be told.
+  const auto small = [&](const std::string& input) {
+    std::string atoms;
+    std::istringstream lines(input.substr(input.find("ATOMS\n") + 6));
+    for (std::string line; std::getline(lines, line) && line != "END";) {
+      std::istringstream numbers(line);
+      double x = 0, y = 0, z = 0;
+      numbers >> x >> y >> z;
+      if (x * x + y * y + z * z < 5.1 * 5.1) atoms += line + "\n";
+    }
+    return shorter(input).replace(shorter(input).find("%s"), 2, atoms);
+  };
+  for (const bool clusters : {false, true}) {
+    const TempDir dir;
+    put(dir / "run/a/feff.inp", clusters ? small(oxygen) : oxygen);
+    put(dir / "run/a/xmu.dat", o_k);
+    put(dir / "run/b/feff.inp", clusters ? small(nickel) : nickel);
+    put(dir / "run/b/xmu.dat", ni_l3);
+    if (clusters) put(dir / "run/POSCAR", kNickelOxide);
+    const ImportResult result = import_folder(dir / "run");
+    ASSERT_EQ(result.tables.spectra.size(), 2U) << import_json(result);
+    EXPECT_EQ(result.tables.structures.size(), 1U) << import_json(result);
+    for (const SpectrumTable& s : result.tables.spectra)
+      EXPECT_EQ(s.edge.substr(0, s.edge.find('_')), result.tables.structures[0].atoms[s.atom].element);
+    EXPECT_EQ(result.tables.structures[0].count("Ni"), result.tables.structures[0].count("O"));
+  }
+}
+
 TEST(ImportOfVasp, ReadsOneRunOnceAndItsTensorAsText) {
   std::string rows;
   for (double e = 500; e <= 560; e += 0.5) rows += text("%10.4f 0.3 0.3 0.6 0 0 0\n", e).replace(10, 12, e < 530 ? " 0 0 0" : " 0.3 0.3 0.6");

@@ -49,6 +49,8 @@ void run_import(const Options& options) {
     if (!result.tables.spectra.empty()) {
       std::printf("written: %s, %zu spectra of %zu structures\n", options.out.c_str(), result.tables.spectra.size(),
                   result.tables.structures.size());
+      if (options.labels.empty() && options.reference.empty())
+        std::printf("no --labels, no --reference: vacancies and antisites are not known, every structure counts as pristine\n");
     }
   }
   if (result.tables.spectra.empty()) {

@@ -16,13 +16,13 @@ namespace fs = std::filesystem;
 
 constexpr double kAbsoluteJump = 0.1;  ///< a normalised jump is 1; a cross section of an atom a hundredth of a square Angstrom
 
-/// A name that HDF5 takes for one group.
+}  // namespace
+
 std::string as_id(std::string name) {
   std::replace(name.begin(), name.end(), '/', '_');
   return name.empty() || name == "." ? "structure" : name;
 }
 
-/// Id of a structure that its file does not name: the material's number in its path, else the folder.
 std::string id_from_path(const fs::path& of) {
   static const std::regex material(R"((mp|mvc|cod|icsd)-\d+)");
   const std::string folder = of.filename().string();
@@ -31,11 +31,9 @@ std::string id_from_path(const fs::path& of) {
   return as_id(folder);
 }
 
-}  // namespace
-
 ImportRun::ImportRun(const ImportOptions& options, ImportResult& result) : options_(options), result_(result) {
   if (!options.labels.empty()) labels_ = Labels(options.labels);
-  if (!options.reference.empty()) reference_ = read_structure(options.reference).structure;
+  if (!options.reference.empty()) reference_ = primitive_cell(read_structure(options.reference).structure);
 }
 
 void ImportRun::read_incar(const fs::path& path, const std::vector<std::string>& lines, FileReport& report) {
@@ -138,6 +136,7 @@ void ImportRun::add(SpectrumFile& file) {
   out.atom = atom_of(file, *found, element, labels, note);
   Structure cell = found->structure;
   if (const auto id = labels.find("structure"); id != labels.end()) cell.id = as_id(id->second);
+  const bool named = !cell.id.empty() || found->format == "formula";
   if (cell.id.empty()) {
     const auto own = std::ranges::find_if(structures, [&](const StructureFile& read) { return &read.found == found; });
     cell.id = id_from_path(own == structures.end() ? file.folder : own->folder);
@@ -212,7 +211,7 @@ void ImportRun::add(SpectrumFile& file) {
   out.defect_distance_angstrom = defects ? distance_to(*defects, cell, out.atom) : std::nan("");
   out.neighbours = around;
   if (!found->note.empty()) note += found->note + "; ";
-  out.structure = place(std::move(cell), out.atom, note);
+  out.structure = place(std::move(cell), named ? NameOf::structure : NameOf::folder, out.atom, note);
   apply_labels(labels, out);
   for (const SpectrumTable& other : result_.tables.spectra) {
     if (other.edge == out.edge && other.structure == out.structure && other.atom == out.atom)
