@@ -531,6 +531,18 @@ TEST(AnyHdf5, WhatIsNoImageSaysWhatItIs) {
   EXPECT_THAT(refusal_of(ErrorKind::input, [&] { open_file(empty); }), HasSubstr("it holds no image"));
 }
 
+/// An array that a newer HDF5 laid out in its own way is no missing array: what else the file holds must not stand for it.
+TEST(AnyHdf5, LayoutsOfNewerVersionsAreNotSkipped) {
+  const TempDir dir;
+  const fs::path path = velox_file(dir / "v.emd");
+  std::string bytes = test::read_text(path);
+  const std::string layout("\x08\x00\x18\x00\x00\x00\x00\x00\x03", 9);  // message 8, 24 bytes, version 3
+  const std::size_t at = bytes.find(layout, bytes.find("EelsSpectrumImage"));
+  ASSERT_NE(at, bytes.npos);
+  for (std::size_t i = at; i != bytes.npos; i = bytes.find(layout, i)) bytes[i + 8] = 5;
+  EXPECT_THAT(refusal_of(ErrorKind::input, [&] { open_file(test::write_text(dir / "n.emd", bytes)); }), HasSubstr("a newer HDF5"));
+}
+
 TEST(AnyHdf5, AZarrStoreSaysHowToSaveIt) {
   const TempDir dir;
   fs::create_directory(dir / "a.zspy");

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "elver/error.hpp"
+#include "io/hdf5_newer.hpp"
 #include "io/reader.hpp"
 #include "types/text.hpp"
 
@@ -103,6 +104,14 @@ bool all_parts(const std::string& path, const Each& each) {
   return true;
 }
 
+[[noreturn]] void fail_newer(hid_t location, const std::string& path) {
+  unsigned major = 0, minor = 0, patch = 0;
+  H5get_libversion(&major, &minor, &patch);
+  throw Newer("cannot read " + file_of(location),
+              text("\"%s\" is laid out as a newer HDF5 does it than elver's %u.%u", path.c_str(), major, minor),
+              "Write it again for older versions (h5py: libver=\"v110\")");
+}
+
 Handle open_object(hid_t location, const std::string& path, H5I_type_t kind, const char* word) {
   const auto held = lock();
   const bool there = all_parts(path, [&](const std::string& part) {
@@ -117,7 +126,11 @@ Handle open_object(hid_t location, const std::string& path, H5I_type_t kind, con
   });
   if (!there) fail_read(location, text("it has no %s \"%s\"", word, path.c_str()));
   Handle object(H5Oopen(location, path.empty() ? "/" : path.c_str(), link_access(location)));
-  if (!object) fail_read(location, text("%s \"%s\" cannot be opened: ", word, path.c_str()) + reason());
+  if (!object) {
+    const std::string why = reason();
+    if (why.find("bad version number") != why.npos) fail_newer(location, path);
+    fail_read(location, text("%s \"%s\" cannot be opened: ", word, path.c_str()) + why);
+  }
   if (may_leave(location)) followed().insert(file_of(object.get()));
   if (H5Iget_type(object.get()) != kind) fail_read(location, text("\"%s\" is not a %s", path.c_str(), word));
   return object;

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "elver/error.hpp"
+#include "io/hdf5_newer.hpp"
 #include "io/utf8.hpp"
 #include "types/text.hpp"
 
@@ -58,6 +59,8 @@ bool is_hdf5(std::span<const std::byte> head) {
 hdf5::Handle group_if(hid_t location, const std::string& path) {
   try {
     if (hdf5::exists(location, path)) return hdf5::open_group(location, path);
+  } catch (const hdf5::Newer&) {
+    throw;
   } catch (const Error&) {
   }
   return {};
@@ -66,6 +69,8 @@ hdf5::Handle group_if(hid_t location, const std::string& path) {
 hdf5::Handle dataset_if(hid_t location, const std::string& path) {
   try {
     if (hdf5::exists(location, path)) return hdf5::open_dataset(location, path);
+  } catch (const hdf5::Newer&) {
+    throw;
   } catch (const Error&) {
   }
   return {};
