@@ -112,7 +112,7 @@ void expect_tiles_are_the_image(const Image& image, const std::vector<ChannelRan
   const std::size_t pixels = image.pixels();
   std::vector<float> all(pixels * image.channels());
   image.read_tile({0, pixels}, {0, image.channels()}, all);
-  for (const std::uint64_t memory : {std::uint64_t{0}, std::uint64_t{60'000}, std::uint64_t{400'000}}) {
+  for (const std::uint64_t memory : {std::uint64_t{0}, std::uint64_t{100'000}, std::uint64_t{400'000}}) {
     for (const unsigned threads : {1U, 3U}) {
       RunContext context;
       context.memory_bytes = memory;

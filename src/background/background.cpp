@@ -10,6 +10,7 @@
 #include "elver/io.hpp"
 #include "elver/version.hpp"
 #include "io/writer.hpp"
+#include "types/memory.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -113,8 +114,10 @@ SignalHeader maps_header(const Image& image, const BackgroundJob& job) {
 BackgroundResult fit_background(const Image& image, const BackgroundJob& job, const RunContext& context) {
   const Fitters fitters(image, job.fit, job.signal, job.options);
   BackgroundResult result;
+  const RunContext left = less_memory(context, image.pixels() * sizeof(EdgeFit), image.pixels() * sizeof(float),
+                                      text("the fits of %llu pixels need", static_cast<unsigned long long>(image.pixels())));
   result.fits.resize(image.pixels());
-  for_each_tile(image, fitters.channels(), context, "background", [&](const Tile& tile) {
+  for_each_tile(image, fitters.channels(), left, "background", [&](const Tile& tile) {
     fitters.fit(tile.pixels, tile.counts, fitters.signal_channels(),
                 [&](std::size_t place, const EdgeFit& fit, const float*) {
                   const std::uint64_t pixel = tile.pixels.first + place;

@@ -1,5 +1,4 @@
 #include <cstdio>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.hpp"
@@ -67,11 +66,6 @@ void print_table(const Calibration& found) {
 
 void write(const CalibrateOptions& options, const Image& image, const Json& result,
            const PreparationRecord& preparation, const RunContext& context) {
-  std::error_code ignored;
-  if (std::filesystem::equivalent(options.input.file, options.out, ignored)) {
-    throw Error(ErrorKind::usage, "cannot write " + options.out, "it is the file that is read",
-                "Give another name with --out");
-  }
   std::unique_ptr<Image> storage;
   const Image& written = as_written(image, storage);
   const Json record{{"program", "elver " + version()},

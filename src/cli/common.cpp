@@ -11,6 +11,7 @@
 
 #include "elver/error.hpp"
 #include "elver/report.hpp"
+#include "types/memory.hpp"
 #include "types/text.hpp"
 
 namespace elver::cli {
@@ -166,7 +167,7 @@ Run::Run(const RunOptions& options) {
   if (options.backend == "cuda") context_.backend = Backend::cuda;
   context_.device = options.device;
   context_.threads = options.threads;
-  if (!options.memory.empty()) context_.memory_bytes = parse_size(options.memory);
+  if (!options.memory.empty()) asked_bytes_ = parse_size(options.memory);
   context_.interrupted = &interrupted;
   std::signal(SIGINT, on_interrupt);
   std::signal(SIGTERM, on_interrupt);
@@ -176,6 +177,12 @@ Run::Run(const RunOptions& options) {
 }
 
 Run::~Run() = default;
+
+const RunContext& Run::context() const {
+  if (asked_bytes_ > 0 && context_.memory_bytes == 0)
+    context_.memory_bytes = memory_for_work(asked_bytes_, resident_bytes());
+  return context_;
+}
 
 PicturesBeside::PicturesBeside(const std::string& out, const Image& image, const PreparationRecord& record) {
   if (out.empty() || record.maps.empty()) return;

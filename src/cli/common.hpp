@@ -11,6 +11,7 @@
 #include "elver/model.hpp"
 #include "elver/prepare.hpp"
 #include "elver/run_context.hpp"
+#include "types/reads_for.hpp"
 
 /// What the commands share: option groups (one a stage), the run context, printing. Every command is one library call.
 namespace elver::cli {
@@ -67,11 +68,15 @@ class Run {
   ~Run();
   Run(const Run&) = delete;
   Run& operator=(const Run&) = delete;
-  const RunContext& context() const { return context_; }
+  /// Its memory is what is left for the work, beside what the program holds when it is first asked for.
+  const RunContext& context() const;
+  std::uint64_t asked_bytes() const { return asked_bytes_; }  ///< of --memory; 0: no limit
 
  private:
-  RunContext context_;
+  mutable RunContext context_;
+  std::uint64_t asked_bytes_ = 0;
   std::unique_ptr<Progress> bar_;
+  ReadsFor reads_{context_};  ///< what the command itself reads stops on Ctrl-C, too
 };
 
 /// Pictures of the maps that the preparation left, beside the file `out` that is about to be written; commit() after it.

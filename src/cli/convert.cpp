@@ -1,5 +1,4 @@
 #include <cstdio>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.hpp"
@@ -45,17 +44,8 @@ std::string printable(const json& value, int indent) {
   return value.dump(indent, ' ', false, json::error_handler_t::replace);
 }
 
-void check_names(const ConvertOptions& options) {
-  static_cast<void>(format_to_write(options.out));
-  std::error_code ignored;
-  if (std::filesystem::equivalent(options.input.file, options.out, ignored)) {
-    throw Error(ErrorKind::usage, "cannot convert " + options.input.file, "it would be written over itself",
-                "Give another name");
-  }
-}
-
 void convert(const ConvertOptions& options) {
-  check_names(options);
+  static_cast<void>(format_to_write(options.out));
   const Run run(options.run);
   PreparationRecord preparation;
   const std::unique_ptr<Image> image = open_input(options.input, run.context(), &preparation);

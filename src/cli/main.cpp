@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <malloc.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 #include "cli/common.hpp"
 #include "elver/error.hpp"
 #include "elver/version.hpp"
+#include "types/inputs.hpp"
 #include "types/large_pages.hpp"
 
 /// libhwy measures, in a constructor, for a timer that elver does not use, how finely the clock ticks: 4 ms of every start. It
@@ -81,6 +83,24 @@ void keep_memory() {
 #endif
 }
 
+/// Where standard input, output or error is closed, the next file to be opened would take its number, and what is printed would
+/// go into it. Printing is refused as before: /dev/null is open for reading there.
+void fill_standard_streams() {
+  for (const int number : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (::fcntl(number, F_GETFD) < 0 && errno == EBADF)
+      static_cast<void>(::open("/dev/null", number == STDERR_FILENO ? O_WRONLY : O_RDONLY));
+  }
+}
+
+/// What to do about words that the command line does not know.
+std::string todo_about(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    if (argv[i][0] == '-' && ::access(argv[i], F_OK) == 0)
+      return std::string("A name that begins with - reads like an option: write ./") + argv[i];
+  }
+  return "Try: elver --help";
+}
+
 /// Done, if what was printed has arrived.
 int finish(int code) {
   errno = 0;
@@ -92,6 +112,7 @@ int finish(int code) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  fill_standard_streams();
   keep_memory();
   speak_of_memory_faults();
   CLI::App program{"elver: maps of Li, transition metals and defects from EELS spectrum images", "elver"};
@@ -106,12 +127,13 @@ int main(int argc, char** argv) {
     add(program);
   }
   command_line() = quoted_words(argc, argv);
+  const elver::KeepInputs inputs;
   try {
     program.parse(argc, argv);
     return finish(0);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return finish(program.exit(error));  // --help, --version
-    return fail(2, std::string(error.what()) + ". Try: elver --help");
+    return fail(2, std::string(error.what()) + ". " + todo_about(argc, argv));
   } catch (const elver::Error& error) {
     return fail(static_cast<int>(error.kind()), error.what());
   } catch (const std::bad_alloc&) {

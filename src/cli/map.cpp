@@ -65,6 +65,7 @@ void map(const Options& options) {
   job.record.pictures = pictures;
   job.record.formats = map_formats(options.formats);
   job.record.keep_edges = !options.keep.empty();
+  job.record.memory_bytes = run.asked_bytes();
   job.seconds_before = before.seconds();
   const MapRun done = run_map(job, model, run.context());
   if (options.run.json) {

@@ -8,6 +8,7 @@
 #include "detect/excess.hpp"
 #include "detect/noise.hpp"
 #include "elver/error.hpp"
+#include "types/memory.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -115,8 +116,11 @@ Detection detect(const Image& image, const DetectJob& job, const RunContext& con
   const EdgeFitter fitter(image.energy(), windows.fit, windows.signal, options);
   const ChannelRange read{std::min(fitter.fit_channels().first, fitter.signal_channels().first),
                           std::max(fitter.fit_channels().last, fitter.signal_channels().last)};
+  constexpr std::uint64_t kMapBytes = 64;  // a pixel: those of one edge, and what sorts and writes them
+  const RunContext left = less_memory(context, image.pixels() * kMapBytes, 0,
+                                      text("the maps of %llu pixels need", static_cast<unsigned long long>(image.pixels())));
   DetectionMaps maps(image.pixels());
-  for_each_tile(image, read, context, "detect",
+  for_each_tile(image, read, left, "detect",
                 [&](const Tile& tile) { test_tile(tile, fitter, test, scatter, job, maps); });
 
   Detection out;

@@ -6,6 +6,7 @@
 
 #include "elver/energy.hpp"
 #include "elver/engine.hpp"
+#include "types/memory.hpp"
 
 namespace elver {
 namespace {
@@ -23,9 +24,11 @@ struct Total {
 };
 
 std::vector<Total> total_counts(const Image& image, const RunContext& context) {
+  constexpr std::uint64_t kToSort = 32;  // bytes a pixel: the totals once more, and their logarithms
+  const RunContext left = less_memory(context, image.pixels() * sizeof(Total), image.pixels() * kToSort, "the totals of all pixels need");
   std::vector<Total> totals(image.pixels());
   const ChannelRange channels{0, static_cast<std::size_t>(image.channels())};
-  for_each_tile(image, channels, context, "total counts", [&](const Tile& tile) {
+  for_each_tile(image, channels, left, "total counts", [&](const Tile& tile) {
     Total* const out = totals.data() + tile.pixels.first;
     const std::size_t n = tile.counts.pixels;
     for (std::size_t c = 0; c < channels.last; ++c) {

@@ -11,6 +11,7 @@
 
 #include "elver/error.hpp"
 #include "types/arena.hpp"
+#include "types/reads_for.hpp"
 #include "types/text.hpp"
 
 namespace elver::engine {
@@ -46,6 +47,7 @@ void read_counts(const Loop& loop, PixelRange pixels, std::span<std::byte> out) 
     const std::size_t items = job.pixel_major ? count : window.size();
     const std::size_t parts = std::min<std::size_t>(items, 4 * loop.context.thread_count());
     oneapi::tbb::parallel_for(std::size_t{0}, parts, [&](std::size_t i) {
+      const ReadsFor reading(loop.context);
       const std::size_t first = items * i / parts, last = items * (i + 1) / parts;
       if (job.pixel_major) {
         const std::size_t bytes = window.size() * number;

@@ -10,6 +10,7 @@
 
 #include "elver/error.hpp"
 #include "types/arena.hpp"
+#include "types/reads_for.hpp"
 #include "types/stopwatch.hpp"
 #include "types/text.hpp"
 
@@ -119,6 +120,15 @@ TileCut cut_tiles(const Image& image, std::span<const ChannelRange> channels, co
     const std::uint64_t grains = (columns + grain.columns - 1) / grain.columns, parts = (grains + fit - 1) / fit;
     cut.columns = std::min(columns, (grains + parts - 1) / parts * grain.columns);
   }
+  // As fetched, as unpacked, and the next.
+  const std::uint64_t least = 3 * std::min<std::uint64_t>(cut.rows, image.rows()) * cut.columns * stored;
+  if (memory > 0 && cut.rows == grain.rows && least > memory) {
+    throw Error(ErrorKind::resources, "not enough memory",
+                text("%llu x %llu pixels lie together in the file: to read them takes %llu MiB",
+                     static_cast<unsigned long long>(cut.rows), static_cast<unsigned long long>(cut.columns),
+                     static_cast<unsigned long long>(least >> 20) + 1),
+                text("Raise --memory by %lluM", static_cast<unsigned long long>((least - memory) >> 20) + 1));
+  }
   return cut;
 }
 
@@ -127,6 +137,7 @@ double deal_tiles(const Image& image, std::span<const ChannelRange> channels, co
   const ChannelRange hull =
       channels.empty() ? ChannelRange{} : ChannelRange{channels.front().first, channels.back().last};
   if (context.memory_bytes > 0) image.stay_within(context.memory_bytes / 4);
+  const ReadsFor here(context);
   std::mutex progress_mutex;
   if (context.progress != nullptr) context.progress->begin(stage, image.pixels(), "px");
 
@@ -142,7 +153,8 @@ double deal_tiles(const Image& image, std::span<const ChannelRange> channels, co
     waited += watch.seconds();
     if (i + 1 < blocks.size()) {
       next = std::async(std::launch::async,
-                        [&image, channels, &block = blocks[i + 1], old = std::move(done)]() mutable {
+                        [&image, &context, channels, &block = blocks[i + 1], old = std::move(done)]() mutable {
+                          const ReadsFor ahead(context);
                           old.reset();
                           return image.stretch(block, channels);
                         });
@@ -151,10 +163,12 @@ double deal_tiles(const Image& image, std::span<const ChannelRange> channels, co
     in_arena(context, [&] {
       oneapi::tbb::parallel_for(std::size_t{0}, stretch->parts(), [&](std::size_t part) {
         context.check_interrupt();
+        const ReadsFor reading(context);
         stretch->unpack(part);
       });
       oneapi::tbb::parallel_for(std::size_t{0}, tiles.size(), [&](std::size_t t) {
         context.check_interrupt();
+        const ReadsFor reading(context);
         const PixelRange pixels = tiles[t];
         const std::span<float> counts = buffers.local().of(pixels.size() * hull.size());
         for (const ChannelRange& window : channels) {

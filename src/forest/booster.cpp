@@ -4,6 +4,7 @@
 
 #include "elver/error.hpp"
 #include "forest/document.hpp"
+#include "types/inputs.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -50,6 +51,7 @@ Booster Booster::load(const std::string& path) {
   const std::uintmax_t size = std::filesystem::file_size(path, error);
   if (error) throw refuse(error.message());
   std::vector<std::byte> bytes(size);
+  note_input(path);
   std::ifstream stream(path, std::ios::binary);
   stream.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(size));
   if (!stream) throw refuse("it cannot be opened or read");

@@ -1,6 +1,8 @@
 #include "io/hdf5_chunks.hpp"
 
+#include <fcntl.h>
 #include <libdeflate.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <bit>
@@ -8,6 +10,7 @@
 #include <memory>
 
 #include "io/hdf5.hpp"
+#include "types/reads_for.hpp"
 
 namespace elver {
 namespace {
@@ -154,18 +157,36 @@ class ChunkStretch : public Stretch {
   }
 
   void fetch(Chunk& chunk) const {
+    check_reading();
     const auto held = hdf5::lock();  // for one chunk at a time: others may read meanwhile
     hsize_t size = 0;
-    if (H5Dget_chunk_storage_size(dataset_, chunk.start.data(), &size) < 0 || size == 0) {
+    haddr_t place = HADDR_UNDEF;
+    unsigned skipped = 0;
+    if (H5Dget_chunk_info_by_coord(dataset_, chunk.start.data(), &skipped, &place, &size) < 0 || size == 0) {
       return fill(chunk);
     }
     // No chunk that is worth packing grows by it.
     if (size > layout_.chunk_bytes + layout_.chunk_bytes / 8 + 4096) {
       hdf5::fail_read(dataset_, "a chunk of its values has the wrong size");
     }
+    await(place, size);
     chunk.bytes.resize(size);
     if (H5Dread_chunk(dataset_, H5P_DEFAULT, chunk.start.data(), &chunk.skipped, chunk.bytes.data()) < 0) {
       hdf5::fail_read(dataset_, "");
+    }
+  }
+
+  /// HDF5 would read a long chunk at one go: its pieces are waited for one by one before. Only a hint of where they are.
+  void await(haddr_t first, hsize_t size) const {
+    const hdf5::Handle file(H5Iget_file_id(dataset_));
+    void* handle = nullptr;
+    if (size <= kReadPiece || H5Fget_vfd_handle(file.get(), H5P_DEFAULT, &handle) < 0) return;
+    const int descriptor = *static_cast<const int*>(handle);
+    ::posix_fadvise(descriptor, static_cast<off_t>(first), static_cast<off_t>(size), POSIX_FADV_WILLNEED);
+    for (haddr_t at = first; at < first + size; at += kReadPiece) {
+      check_reading();
+      std::byte one;
+      if (::pread(descriptor, &one, 1, static_cast<off_t>(at)) != 1) return;  // HDF5 will say why
     }
   }
 

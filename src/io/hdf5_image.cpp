@@ -9,6 +9,7 @@
 #include <type_traits>
 
 #include "elver/error.hpp"
+#include "types/reads_for.hpp"
 
 namespace elver {
 namespace {
@@ -139,7 +140,7 @@ Hdf5Image::Cache Hdf5Image::cache_for(hid_t dataset, const std::vector<hsize_t>&
   const hdf5::Handle file(H5Iget_file_id(dataset));
   const auto most = static_cast<double>(hdf5::most_unpacked(file.get()));
   const double wanted = std::max(bytes, std::min({2 * row * bytes, memory / 4, most, 1024.0 * 1024 * 1024}));
-  return {static_cast<std::size_t>(wanted), static_cast<std::size_t>(wanted / bytes)};
+  return {static_cast<std::size_t>(wanted), static_cast<std::size_t>(wanted / bytes), std::move(chunk)};
 }
 
 Hdf5Image::Hdf5Image(ImageInfo info, hid_t location, const std::string& path, std::vector<std::size_t> places)
@@ -228,13 +229,25 @@ void Hdf5Image::read_box(const Box& box, ChannelRange channels, std::byte* out) 
     start[places_.back()] = channels.first;
     count[places_.back()] = channels.size();
   }
-  const auto held = hdf5::lock();
-  const hdf5::Handle space(H5Dget_space(dataset_.get()));
-  const hdf5::Handle memory(H5Screate_simple(static_cast<int>(count.size()), count.data(), nullptr));
-  if (H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr) < 0 ||
-      H5Dread(dataset_.get(), memory_type(info().type), memory.get(), space.get(), H5P_DEFAULT, out) < 0) {
-    hdf5::fail_read(dataset_.get(), "");
-  }
+  // A row of chunks at a time, along the outermost axis on which there is more than one value.
+  const auto axis = static_cast<std::size_t>(std::ranges::find_if(count, [](hsize_t n) { return n > 1; }) - count.begin());
+  const bool chunked = !cache_.chunk.empty() && axis < rank_;
+  const hsize_t step = chunked ? cache_.chunk[axis] : 0, last = chunked ? start[axis] + count[axis] : 0;
+  do {
+    if (chunked) count[axis] = std::min(last, (start[axis] / step + 1) * step) - start[axis];
+    check_reading();
+    const auto held = hdf5::lock();
+    const hdf5::Handle space(H5Dget_space(dataset_.get()));
+    const hdf5::Handle memory(H5Screate_simple(static_cast<int>(count.size()), count.data(), nullptr));
+    if (H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, start.data(), nullptr, count.data(), nullptr) < 0 ||
+        H5Dread(dataset_.get(), memory_type(info().type), memory.get(), space.get(), H5P_DEFAULT, out) < 0) {
+      hdf5::fail_read(dataset_.get(), "");
+    }
+    std::size_t bytes = bytes_of(info().type);
+    for (const hsize_t n : count) bytes *= n;
+    out += bytes;
+    if (chunked) start[axis] += count[axis];
+  } while (chunked && start[axis] < last);
 }
 
 /// Reads a box and puts pixel p, channel c of it at out[p * pixel_step + c * channel_step].

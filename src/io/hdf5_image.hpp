@@ -45,6 +45,7 @@ class Hdf5Image : public Image {
 
   struct Cache {
     std::size_t bytes = 0, chunks = 0;
+    std::vector<hsize_t> chunk;  ///< its extent; empty where there are none
   };
   static Cache cache_for(hid_t dataset, const std::vector<hsize_t>& dims, std::size_t first_navigation);
 

@@ -14,6 +14,8 @@
 
 #include "elver/error.hpp"
 #include "io/reader.hpp"
+#include "types/inputs.hpp"
+#include "types/reads_for.hpp"
 
 namespace elver {
 namespace {
@@ -56,7 +58,10 @@ constexpr int kReadAtOnce = O_RDONLY | O_CLOEXEC | O_NONBLOCK;
 
 }  // namespace
 
-void check_file(const std::filesystem::path& path) { size_of(Descriptor(::open(path.c_str(), kReadAtOnce)), path); }
+void check_file(const std::filesystem::path& path) {
+  size_of(Descriptor(::open(path.c_str(), kReadAtOnce)), path);
+  note_input(path);
+}
 
 /// A mapped file. Linux answers a read behind the end of a file that has become shorter with SIGBUS.
 struct Mapping {
@@ -135,6 +140,7 @@ Mapping::~Mapping() {
 }
 
 Bytes map_file(const std::filesystem::path& path) {
+  note_input(path);
   Descriptor file(::open(path.c_str(), kReadAtOnce));
   const std::size_t size = size_of(file, path);
   const auto mapping = std::make_shared<const Mapping>(path, std::move(file), size);
@@ -171,7 +177,8 @@ void check_whole(const Bytes& bytes) {
 
 void copy_from_file(const Bytes& bytes, std::size_t offset, std::span<std::byte> out) {
   while (!out.empty()) {
-    const ssize_t got = ::pread(bytes.file, out.data(), out.size(), static_cast<off_t>(offset));
+    check_reading();
+    const ssize_t got = ::pread(bytes.file, out.data(), std::min(out.size(), kReadPiece), static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) fail_on(bytes, got < 0 ? std::strerror(errno) : kShorter);
     offset += static_cast<std::size_t>(got);
@@ -196,10 +203,16 @@ Pages pages_of(std::span<const std::byte> part) {
 
 }  // namespace
 
-void will_need(const Bytes& bytes, std::span<const std::byte> part) noexcept {
-  if (bytes.file < 0 || part.empty()) return;
-  const Pages pages = pages_of(part);
-  ::madvise(pages.first, pages.bytes, MADV_WILLNEED);
+void will_need(const Bytes& bytes, std::span<const std::byte> part) {
+  if (bytes.file < 0) return;
+  constexpr std::size_t kAtOnce = 16 * kReadPiece;  // a drive that has too much to do makes even this wait
+  while (!part.empty()) {
+    check_reading();
+    const std::span<const std::byte> next = part.first(std::min(part.size(), kAtOnce));
+    const Pages pages = pages_of(next);
+    ::madvise(pages.first, pages.bytes, MADV_WILLNEED);
+    part = part.subspan(next.size());
+  }
 }
 
 void fetch(const Bytes& bytes, std::span<const std::byte> part) {
@@ -210,6 +223,7 @@ void fetch(const Bytes& bytes, std::span<const std::byte> part) {
   const volatile std::byte* at = part.data();
   const volatile std::byte* const end = at + part.size();
   while (at < end) {
+    check_reading();
     static_cast<void>(*at);
     at += kAround - reinterpret_cast<std::uintptr_t>(at) % kAround;
   }

@@ -11,6 +11,7 @@
 #include "elver/error.hpp"
 #include "elver/io.hpp"
 #include "io/partial_file.hpp"
+#include "types/inputs.hpp"
 
 namespace elver {
 namespace {
@@ -57,6 +58,7 @@ OutputSet::~OutputSet() {
 }
 
 fs::path OutputSet::stage(const std::string& name) {
+  refuse_input(directory_ / name, directory_ / name);
   names_.push_back(name);
   return staging_ / name;
 }
@@ -65,7 +67,10 @@ void OutputSet::write_text(const std::string& name, std::string_view content) {
   write_bytes(stage(name), std::as_bytes(std::span(content)));
 }
 
-void OutputSet::supersede(const std::string& name) { superseded_.push_back(name); }
+void OutputSet::supersede(const std::string& name) {
+  refuse_input(directory_ / name, directory_ / name);
+  superseded_.push_back(name);
+}
 
 namespace {
 

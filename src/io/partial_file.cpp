@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "elver/error.hpp"
+#include "types/inputs.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -75,6 +76,9 @@ PartialFile::PartialFile(fs::path target) : target_(std::move(target)) {
   if (target_.filename().empty() || fs::is_directory(target_, ignored)) {
     throw Error(ErrorKind::output, "cannot write " + shown(target_).string(), "it is a folder", "Name a file");
   }
+  refuse_input(target_, shown(target_));
+  for (int links = 0; links < 8 && fs::is_symlink(target_, ignored); ++links)  // where they lead to, as any program would
+    target_ = target_.parent_path() / fs::read_symlink(target_, ignored);
   const fs::path directory = target_.has_parent_path() ? target_.parent_path() : fs::path(".");
   sweep(directory);
   hidden_ = directory / hidden_name(count.fetch_add(1));

@@ -49,14 +49,14 @@ Bytes map_file(const std::filesystem::path& path);
 Bytes map_again(const Bytes& bytes);
 /// Throws Error{input} where bytes of a mapped file were read that are no longer there.
 void check_whole(const Bytes& bytes);
-/// Copies bytes of a mapped file past the mapping. Throws Error{input} when they cannot be read.
+/// Copies bytes of a mapped file past the mapping. Throws Error{input} when they cannot be read, Error{interrupted} as fetch.
 void copy_from_file(const Bytes& bytes, std::size_t offset, std::span<std::byte> out);
 /// The pages of a mapped file that were read so far no longer count as this program's memory.
 void give_back_pages(const Bytes& bytes) noexcept;
-/// Tells the system that some bytes of a mapped file are read next; returns at once.
-void will_need(const Bytes& bytes, std::span<const std::byte> part) noexcept;
+/// Tells the system that some bytes of a mapped file are read next; hardly waits for them. Throws Error{interrupted} as fetch.
+void will_need(const Bytes& bytes, std::span<const std::byte> part);
 /// Waits until they are there, so that reading them costs hardly a page fault. Throws Error{input} where the file has none
-/// any more.
+/// any more, and Error{interrupted} between pieces (reads_for.hpp).
 void fetch(const Bytes& bytes, std::span<const std::byte> part);
 /// Throws as map_file does, and maps nothing.
 void check_file(const std::filesystem::path& path);

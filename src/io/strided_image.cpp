@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "elver/error.hpp"
 #include "io/values.hpp"
@@ -42,13 +43,15 @@ void StridedImage::check(PixelRange pixels, ChannelRange channels, std::size_t v
 
 bool StridedImage::copies(std::ptrdiff_t pixel_stride) const {
   constexpr std::ptrdiff_t kApart = 16 << 10;
-  return sparing_ && layout_.bytes.file >= 0 && std::abs(channel_stride_) >= kApart &&
+  return keeps_no_pages() && layout_.bytes.file >= 0 && std::abs(channel_stride_) >= kApart &&
          pixel_stride == static_cast<std::ptrdiff_t>(value_bytes());
 }
 
 std::vector<std::byte> StridedImage::copied(const std::byte* from, std::size_t pixels, std::size_t channels) const {
   const std::size_t bytes = pixels * value_bytes();
   std::vector<std::byte> out(bytes * channels);
+  for (std::size_t c = 0; c < channels; ++c)
+    will_need(layout_.bytes, {from + static_cast<std::ptrdiff_t>(c) * channel_stride_, bytes});
   std::ptrdiff_t offset = from - layout_.bytes.span.data();
   for (std::size_t c = 0; c < channels; ++c, offset += channel_stride_) {
     copy_from_file(layout_.bytes, static_cast<std::size_t>(offset), std::span(out).subspan(c * bytes, bytes));
@@ -56,11 +59,33 @@ std::vector<std::byte> StridedImage::copied(const std::byte* from, std::size_t p
   return out;
 }
 
+void StridedImage::fetch_block(const std::byte* from, std::size_t pixels, std::ptrdiff_t pixel_stride,
+                               std::size_t channels) const {
+  constexpr std::ptrdiff_t kTogether = 64 << 10;
+  if (layout_.bytes.file < 0 || pixels == 0 || channels == 0) return;
+  struct Along {
+    std::ptrdiff_t stride;
+    std::size_t count;
+    std::ptrdiff_t length() const { return stride * static_cast<std::ptrdiff_t>(count - 1); }
+  };
+  Along inner{pixel_stride, pixels}, outer{channel_stride_, channels};
+  if (std::abs(inner.stride) > std::abs(outer.stride)) std::swap(inner, outer);
+  const auto fetch_from = [&](const std::byte* first, std::ptrdiff_t a, std::ptrdiff_t b) {
+    fetch(layout_.bytes, {first + std::min<std::ptrdiff_t>(a, 0) + std::min<std::ptrdiff_t>(b, 0),
+                          static_cast<std::size_t>(std::abs(a) + std::abs(b)) + value_bytes()});
+  };
+  if (std::abs(outer.stride) <= kTogether) return fetch_from(from, inner.length(), outer.length());
+  for (std::size_t i = 0; i < outer.count; ++i, from += outer.stride) fetch_from(from, inner.length(), 0);
+}
+
 template <class Work>
 void StridedImage::for_each_block(PixelRange pixels, ChannelRange channels, Work work) const {
   for_each_run(pixels, channels,
                [&](const std::byte* from, std::size_t run, std::ptrdiff_t stride, std::size_t before) {
-                 if (!copies(stride)) return work(from, run, stride, channel_stride_, before);
+                 if (!copies(stride)) {
+                   fetch_block(from, run, stride, channels.size());
+                   return work(from, run, stride, channel_stride_, before);
+                 }
                  const std::vector<std::byte> near = copied(from, run, channels.size());
                  work(near.data(), run, stride, stride * static_cast<std::ptrdiff_t>(run), before);
                });
@@ -78,7 +103,7 @@ void StridedImage::read_tile(PixelRange pixels, ChannelRange channels, std::span
                  });
   });
   check_whole(layout_.bytes);
-  if (sparing_) give_back_pages(layout_.bytes);
+  if (keeps_no_pages()) give_back_pages(layout_.bytes);
 }
 
 void StridedImage::read_mapped(const Bytes& bytes, PixelRange pixels, ChannelRange channels,
@@ -130,7 +155,7 @@ void StridedImage::read_numbers(PixelRange pixels, ChannelRange channels, std::s
                                                       target + before * pixel_step, pixel_step, channel_step);
                  });
     check_whole(layout_.bytes);
-    if (sparing_) give_back_pages(layout_.bytes);
+    if (keeps_no_pages()) give_back_pages(layout_.bytes);
     if (!aligned.empty()) std::memcpy(out.data(), aligned.data(), aligned.size() * sizeof(Number));
   });
 }

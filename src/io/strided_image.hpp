@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstddef>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "elver/image.hpp"
@@ -20,6 +21,26 @@ struct StridedLayout {
   bool half = false;                    ///< values are IEEE half floats; they are handed out as float32
 };
 
+/// Memory that one stretch leaves to the next: fresh pages would cost more than what is copied into them. None is kept when the
+/// last stretch is gone.
+class SpareBytes {
+ public:
+  struct GiveBack {
+    SpareBytes* to = nullptr;
+    std::size_t size = 0;
+    void operator()(std::byte* bytes) const { to->give_back(std::unique_ptr<std::byte[]>(bytes), size); }
+  };
+  using Taken = std::unique_ptr<std::byte[], GiveBack>;
+  Taken take(std::size_t size);
+
+ private:
+  void give_back(std::unique_ptr<std::byte[]> bytes, std::size_t size);
+  std::mutex mutex_;
+  int taken_ = 0;
+  std::unique_ptr<std::byte[]> kept_;
+  std::size_t size_ = 0;
+};
+
 /// An image whose values lie at fixed strides in memory or in a mapped file: Gatan DM, NumPy, EMSA.
 /// Nothing is copied before it is asked for.
 class StridedImage : public Image {
@@ -32,7 +53,7 @@ class StridedImage : public Image {
   void read_tile(PixelRange pixels, ChannelRange channels, std::span<float> out) const override;
   Grain grain() const override;
   std::unique_ptr<Stretch> stretch(const PixelBlock& pixels, std::span<const ChannelRange> channels) const override;
-  void stay_within(std::uint64_t bytes) const override { sparing_ = bytes < layout_.bytes.span.size(); }
+  void stay_within(std::uint64_t bytes) const override { may_keep_ = bytes; }
 
  private:
   class Mapped;
@@ -55,9 +76,13 @@ class StridedImage : public Image {
   /// together where that is cheaper.
   template <class Work>
   void for_each_block(PixelRange pixels, ChannelRange channels, Work work) const;
-  /// Channels that lie apart cost a page and more each, for a few bytes: where memory is short they are copied together
-  /// first.
+  /// The file is larger than what reading may keep of it in memory.
+  bool keeps_no_pages() const { return may_keep_ < layout_.bytes.span.size(); }
+  /// Channels that lie apart cost a page and more each, up to 2 MiB, for a few bytes: of a file whose pages may not stay they
+  /// are copied together first.
   bool copies(std::ptrdiff_t pixel_stride) const;
+  /// Waits for what is to be read through the mapping.
+  void fetch_block(const std::byte* from, std::size_t pixels, std::ptrdiff_t pixel_stride, std::size_t channels) const;
   std::vector<std::byte> copied(const std::byte* from, std::size_t pixels, std::size_t channels) const;
   void read_numbers(PixelRange pixels, ChannelRange channels, std::span<std::byte> out, bool channels_first) const;
   void check(PixelRange pixels, ChannelRange channels, std::size_t values) const;
@@ -65,7 +90,8 @@ class StridedImage : public Image {
   StridedLayout layout_;
   std::vector<Dimension> navigation_;  ///< neighbours that lie evenly are one dimension
   std::ptrdiff_t channel_stride_ = 0;
-  mutable std::atomic<bool> sparing_{false};  ///< the file is larger than what reading may keep
+  mutable std::atomic<std::uint64_t> may_keep_{256 << 20};  ///< bytes of the file that may be this program's memory
+  mutable SpareBytes spare_;
 };
 
 /// Calls work(first byte, pixels, pixel stride, pixels before) for each run of pixels that lie evenly.

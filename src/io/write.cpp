@@ -5,6 +5,7 @@
 #include "elver/error.hpp"
 #include "io/partial_file.hpp"
 #include "io/writer.hpp"
+#include "types/reads_for.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -13,7 +14,6 @@ namespace {
 /// Every format that elver writes.
 constexpr std::array kWriters{&hspy_writer, &nexus_writer, &ripple_writer, &npy_writer, &msa_writer, &tiff_writer};
 
-constexpr std::uint64_t kKept = 1 << 30;  // of what reading keeps: a row of chunks fits, a large mapped file does not
 
 const Writer& writer_for(const std::filesystem::path& path, const std::function<bool(Holds)>& suits, const char* what) {
   std::string names;
@@ -124,8 +124,8 @@ void SignalWriter::add(const SignalHeader& header, const Image& image, const Run
   }
   const ChannelRange all{0, image.channels()};
   std::vector<std::byte> buffer;
-  // Everything is read once, in order: nothing need be kept for later.
-  image.stay_within(context.memory_bytes > 0 ? context.memory_bytes / 4 : kKept);
+  if (context.memory_bytes > 0) image.stay_within(context.memory_bytes / 4);
+  const ReadsFor reading(context);
   if (context.progress != nullptr) context.progress->begin("writing", image.pixels(), "pixels");
   const Block block = [&](PixelRange range) {
     buffer.resize(range.size() * all.size() * bytes_of(header.type));

@@ -18,6 +18,7 @@
 #include "maps/task_maps.hpp"
 #include "types/arena.hpp"
 #include "types/large_pages.hpp"
+#include "types/memory.hpp"
 #include "types/ranked.hpp"
 #include "types/stopwatch.hpp"
 #include "types/text.hpp"
@@ -120,19 +121,11 @@ void note_domain(MapResult& result) {
   }
 }
 
-/// The context of the tile loop: what the maps take is taken off the memory.
+/// The context of the tile loop: what the maps take is taken off the memory. What writes them takes the tiles' place.
 RunContext left_for_tiles(const RunContext& context, std::uint64_t pixels, std::size_t maps) {
-  RunContext left = context;
-  if (context.memory_bytes == 0) return left;
-  const std::uint64_t needed = pixels * (maps * sizeof(float) + sizeof(PixelStatus));
-  if (needed >= context.memory_bytes) {
-    throw Error(ErrorKind::resources, "not enough memory",
-                text("%zu maps of %llu pixels need %llu bytes", maps, static_cast<unsigned long long>(pixels),
-                     static_cast<unsigned long long>(needed)),
-                "Raise --memory");
-  }
-  left.memory_bytes -= needed;
-  return left;
+  constexpr std::uint64_t kToWrite = 40;  // bytes a pixel: chunks and pictures; measured
+  return less_memory(context, pixels * (maps * sizeof(float) + sizeof(PixelStatus)), pixels * kToWrite,
+                     text("%zu maps of %llu pixels, and to make and write them, take", maps, static_cast<unsigned long long>(pixels)));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "model/json_value.hpp"
 #include "model/model.hpp"
 #include "model/recipe_words.hpp"
+#include "types/inputs.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -221,6 +222,7 @@ Model make_model(const std::filesystem::path& recipe) {
                 std::filesystem::is_directory(recipe, error) ? "it is a folder" : "it is not a regular file",
                 "Give a recipe file");
   }
+  note_input(recipe);
   std::ifstream stream(recipe, std::ios::binary);
   std::ostringstream content;
   if (!stream || (stream.peek() != std::ifstream::traits_type::eof() && !(content << stream.rdbuf()))) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "elver/error.hpp"
+#include "types/reads_for.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -53,7 +54,7 @@ std::string sha256_of_file(const std::filesystem::path& path) {
   std::ifstream stream(path, std::ios::binary);
   std::vector<char> buffer(std::size_t{1} << 16);
   Sha256 hash;
-  while (stream.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || stream.gcount() > 0) {
+  while (check_reading(), stream.read(buffer.data(), static_cast<std::streamsize>(buffer.size())) || stream.gcount() > 0) {
     hash.add(std::as_bytes(std::span(buffer).first(static_cast<std::size_t>(stream.gcount()))));
   }
   if (stream.bad() || !stream.eof()) cannot_read(path);
@@ -73,6 +74,7 @@ std::string sampled_sha256_of_file(const std::filesystem::path& path) {
   hash.add(head);
   std::vector<char> buffer(kEnd);
   const auto add = [&](std::uint64_t first, std::uint64_t bytes) {
+    check_reading();
     stream.seekg(static_cast<std::streamoff>(first));
     if (!stream.read(buffer.data(), static_cast<std::streamsize>(bytes))) cannot_read(path);
     hash.add(std::as_bytes(std::span(buffer).first(bytes)));

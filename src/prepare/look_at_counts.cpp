@@ -11,6 +11,8 @@
 #include "elver/error.hpp"
 #include "elver/prepare.hpp"
 #include "types/arena.hpp"
+#include "types/memory.hpp"
+#include "types/reads_for.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -19,7 +21,7 @@ namespace {
 constexpr std::uint64_t kPixels = 2048, kRun = 32;  ///< that are looked at, in runs of so many
 /// Runs of so many where pixels are packed together, which are unpacked together; and of so many in a large image whose
 /// channels lie apart.
-constexpr std::uint64_t kPackedRun = 128, kLongRun = 512, kLarge = 1 << 18;
+constexpr std::uint64_t kPackedRun = 128, kLongRun = 512, kLarge = 1 << 16;
 constexpr std::size_t kBlock = 16;              ///< channels over which a spectrum is taken to be alike
 constexpr std::size_t kBins = 16;               ///< of the regression
 constexpr std::size_t kTogether = 8;            ///< pixels whose sums are taken side by side
@@ -88,6 +90,7 @@ Sample take_sample(const Image& image, const RunContext& context) {
   std::vector<std::uint8_t> usable(before.back());
   oneapi::tbb::parallel_for(std::uint64_t{0}, runs, [&](std::uint64_t r) {
     context.check_interrupt();
+    const ReadsFor reading(context);
     const std::size_t count = ranges[r].size();
     std::vector<float> tile(count * out.channels);
     read_run(image, ranges[r], tile);
@@ -279,6 +282,8 @@ double unit_of(const Sample& sample) {
 
 std::vector<std::string> look_at_counts(const Image& image, const RunContext& context) {
   std::vector<std::string> notes;
+  const std::uint64_t looked_at = std::min<std::uint64_t>(image.pixels(), kPixels) * image.channels() * sizeof(float);
+  less_memory(context, 0, 2 * looked_at, "a look at the counts takes");
   Sample sample;
   std::vector<Point> points;
   Regression found;

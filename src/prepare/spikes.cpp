@@ -9,6 +9,7 @@
 
 #include "elver/error.hpp"
 #include "types/arena.hpp"
+#include "types/reads_for.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -257,6 +258,7 @@ std::vector<Spike> find_spikes(const Image& image, const RunContext& context) {
   in_arena(context, [&] {
     oneapi::tbb::parallel_for(std::size_t{0}, found.size(), [&](std::size_t i) {
       context.check_interrupt();
+      const ReadsFor reading(context);
       const std::uint64_t row = i / segments, first = i % segments * kSegment,
                           last = std::min(columns, first + kSegment);
       const Field field(image, row, first, last);

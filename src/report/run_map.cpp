@@ -1,5 +1,6 @@
 #include "elver/error.hpp"
 #include "elver/report.hpp"
+#include "types/memory.hpp"
 #include "types/stopwatch.hpp"
 
 namespace elver {
@@ -25,7 +26,7 @@ MapRun run_map(const MapJob& job, const Model& model, const RunContext& context)
   record.input = job.input;
   record.mask = job.mask;
   record.threads = context.thread_count();
-  record.memory_bytes = context.memory_bytes;
+  if (record.memory_bytes == 0) record.memory_bytes = context.memory_bytes;
   Prepared prepared = prepare(open_image(job.input, job.open), job.preparation, context);
   const Image& image = *prepared.image;
   record.preparation = std::move(prepared.record);
@@ -35,7 +36,8 @@ MapRun run_map(const MapJob& job, const Model& model, const RunContext& context)
   if (job.mask.automatic || job.mask.minimum_counts >= 0) mask = make_mask(image, job.mask, context);
   const double opening = job.seconds_before + before.seconds();
   MapRun run;
-  run.result = map_image(image, model, mask, context);
+  constexpr std::uint64_t kToWrite = 24 << 20;  // bytes that writing takes of any image; measured, with pictures
+  run.result = map_image(image, model, mask, less_memory(context, kToWrite, 0, "to write maps takes"));
   run.result.seconds.read += opening;
   run.result.seconds.total += opening;
   run.json = write_maps(out, image, model, run.result, record, context);

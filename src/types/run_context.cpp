@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <thread>
+#include <utility>
 
 #include "elver/error.hpp"
+#include "types/reads_for.hpp"
 
 namespace elver {
 
@@ -15,6 +17,17 @@ void RunContext::check_interrupt() const {
 
 unsigned RunContext::thread_count() const {
   return threads > 0 ? threads : std::max(1U, std::thread::hardware_concurrency());
+}
+
+namespace {
+thread_local const RunContext* reading = nullptr;
+}  // namespace
+
+ReadsFor::ReadsFor(const RunContext& context) : before_(std::exchange(reading, &context)) {}
+ReadsFor::~ReadsFor() { reading = before_; }
+
+void check_reading() {
+  if (reading != nullptr) reading->check_interrupt();
 }
 
 }  // namespace elver

@@ -1,5 +1,6 @@
 """Runs of elver and what is asked of each, for faults.py and network_drive.py."""
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -74,12 +75,23 @@ class Runner:
             shutil.copyfile(self.cube, folder / "cube.npy")
             shutil.copyfile(PHANTOM, folder / "small.hspy")
             self.made_cube(folder / "long.npy", 80)
+            self.energy_major(folder / "energy.npy")
             for name in ("cube.hspy", "cube.rpl"):
                 self.run("convert", self.cube, folder / name, *self.axis)
         return folder
 
+    def energy_major(self, cube, side=1024):
+        """Channels one after the other, as in Gatan's files, 3 GB of zeros that take no disk."""
+        channels = int(self.cube.read_bytes()[:200].decode("latin").split(")")[0].split(",")[2])
+        header = f"{{'descr': '<u2', 'fortran_order': False, 'shape': ({channels}, {side}, {side}), }}"
+        header += " " * (63 - (10 + len(header)) % 64) + "\n"
+        cube.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode())
+        os.truncate(cube, cube.stat().st_size + 2 * channels * side * side)
+
     def axis_of(self, file):
-        return self.axis if Path(file).suffix == ".npy" else []
+        if Path(file).suffix != ".npy":
+            return []
+        return [*self.axis, "--energy-axis", "0"] if Path(file).name == "energy.npy" else self.axis
 
     def commands(self):
         """Commands by name: words, and the results they leave, in a folder of their own."""
