@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <hwy/targets.h>
 
+#include <cmath>
 #include <cstring>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "bench/machine.hpp"
@@ -47,7 +49,7 @@ TEST(Bench, MeasuresEveryStageAndScopeAndHoldsThemAgainstALimit) {
   const BenchReport report = run_bench(small_job(), &model, kOnCpu);
   EXPECT_THAT(names_of(report.main),
               ::testing::ElementsAre("kernel: background", "kernel: features", "kernel: rank", "kernel: K1", "kernel: K2",
-                                     "kernel: forest", "kernel: predict", "host to host: map", "file to maps: map"));
+                                     "kernel: forest", "kernel: predict", "host to host: map", "file to maps: map", "file to maps: map, spectra"));
   for (const BenchRow& row : report.main.rows) {
     SCOPED_TRACE(row.stage + " " + row.engine);
     EXPECT_EQ(row.mpx_s.runs, 2u);
@@ -83,7 +85,7 @@ TEST(Bench, LeavesOutWhatItWasNotAskedFor) {
   BenchJob job = small_job();
   job.runs = 1;
   job.scopes = {BenchScope::file_to_maps};
-  EXPECT_THAT(names_of(run_bench(job, &model, kOnCpu).main), ::testing::ElementsAre("file to maps: map"));
+  EXPECT_THAT(names_of(run_bench(job, &model, kOnCpu).main), ::testing::ElementsAre("file to maps: map", "file to maps: map, spectra"));
   EXPECT_THAT(run_bench(job, &model, kOnCpu).skipped, Contains("GPU: not asked for"));
 }
 
@@ -96,7 +98,7 @@ TEST(Bench, MapsByXgboostsTreesAreTheSameAndSayWhose) {
   context.forest = ForestEngine::xgboost;
   const BenchReport report = run_bench(job, &model, context);
   EXPECT_THAT(names_of(report.main, "elver and " + xgboost::name()),
-              ::testing::ElementsAre("host to host: map", "file to maps: map"));
+              ::testing::ElementsAre("host to host: map", "file to maps: map", "file to maps: map, spectra"));
   EXPECT_GE(report.main.parity.map_values, 2 * 72U) << "with elver's trees, and from the file";
 }
 
@@ -139,8 +141,12 @@ TEST(BenchImage, IsTheSameInMemoryAndInAFile) {
   const std::unique_ptr<Image> made = bench::made_image(model, job);
   const std::unique_ptr<Image> memory = bench::in_memory(*made, {});
   const TempDir dir;
-  const OpenOptions open = bench::write_image(*made, dir / "counts.npy", {});
-  const std::unique_ptr<Image> file = open_image(dir / "counts.npy", open);
+  const OpenOptions open = bench::write_dm4(*made, bench::Order::energy_major, dir / "counts.dm4", {});
+  const std::unique_ptr<Image> file = open_image(dir / "counts.dm4", open);
+  bench::write_dm4(*made, bench::Order::pixel_major, dir / "spectra.dm4", {});
+  const std::unique_ptr<Image> spectra = open_image(dir / "spectra.dm4", open);
+  EXPECT_TRUE(file->channels_first());
+  EXPECT_FALSE(spectra->channels_first());
   job.counts = NumberType::f32;
   const std::unique_ptr<Image> floats = bench::in_memory(*bench::made_image(model, job), {});
   ASSERT_EQ(file->pixels(), 65u * 64);
@@ -155,8 +161,18 @@ TEST(BenchImage, IsTheSameInMemoryAndInAFile) {
   };
   const std::vector<float> all = tile(*memory, 0, 4160);
   EXPECT_EQ(tile(*file, 0, 4160), all);
+  EXPECT_EQ(tile(*spectra, 0, 4160), all);
   EXPECT_EQ(tile(*floats, 0, 4160), all);
-  EXPECT_EQ(tile(*memory, 0, 64), tile(*memory, 4096, 4160));
+  std::map<std::size_t, std::uint64_t> shown;
+  std::uint64_t again = 0;
+  for (std::uint64_t p = 0; p < 4160; ++p) {
+    const auto [before, is_new] = shown.emplace(bench::spectrum_of(p), p);
+    if (is_new) continue;
+    ++again;
+    EXPECT_EQ(tile(*memory, p, p + 1), tile(*memory, before->second, before->second + 1));
+  }
+  EXPECT_NEAR(static_cast<double>(shown.size()) / 4096, 1 - std::exp(-4160.0 / 4096), 0.03);  // as drawn by chance
+  EXPECT_GT(again, 0u);
   EXPECT_NE(tile(*memory, 0, 64), tile(*memory, 64, 128));
   EXPECT_GT(*std::ranges::max_element(all), 100.0F);
 }

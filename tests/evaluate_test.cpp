@@ -251,6 +251,11 @@ TEST(EvaluateModel, SaysWhatCannotBeScored) {
   Library vacancies = whole;
   for (Structure& cell : vacancies.structures) cell.defect = DefectKind::oxygen_vacancy;
   EXPECT_THAT(reason_of(vacancies, "oxygen_vacancy"), testing::HasSubstr("all specimens"));
+  Library uncounted = whole;
+  for (Subshell& s : uncounted.subshells) {
+    for (Site& site : s.sites) site.neighbours = {};
+  }
+  EXPECT_THAT(reason_of(uncounted, "count_Li"), testing::HasSubstr("O K sites have all their metals computed"));
   Library no_oxygen = whole;
   std::erase_if(no_oxygen.subshells, [](const Subshell& s) { return s.name == "O_K"; });
   EXPECT_THAT(reason_of(no_oxygen, "count_Li"), testing::HasSubstr("O K"));
@@ -272,6 +277,23 @@ TEST(EvaluateModel, SaysWhatCannotBeScored) {
     s.jump.clear();
   }
   EXPECT_THROW(static_cast<void>(evaluate_model(model, bare, one_draw(), {})), Error);
+}
+
+// A library whose shift to experiment is another one is not mistaken for one that the model errs on.
+TEST(EvaluateModel, SaysWhereEnergiesAndElementsAreNotTheModels) {
+  const Library library = labelled_library(1);
+  Model model = constant_model(library);
+  model.references = train::make_references(library, train::make_pool(library), model);
+  EXPECT_THAT(evaluate_model(model, library, one_draw(), {}).notes, testing::Not(testing::Contains(testing::HasSubstr("beside the model's"))));
+  Library moved = library;
+  for (Subshell& s : moved.subshells) {
+    if (s.name == "O_K") s.start_ev += 2, s.onset_ev += 2;
+  }
+  moved.structures[0].atoms.push_back({"Al", {0.1, 0.2, 0.3}, 3});
+  const std::vector<std::string> notes = evaluate_model(model, moved, one_draw(), {}).notes;
+  EXPECT_THAT(notes, testing::Contains(testing::HasSubstr("O_K of the library lies +2.0 eV beside the model's")));
+  EXPECT_THAT(notes, testing::Contains("1 structures hold Al, which the model has no edge of"));
+  EXPECT_THAT(notes, testing::Not(testing::Contains(testing::HasSubstr("Ni_L of the library"))));
 }
 
 // Windows of another making: the axes on which spectra are simulated cover them.

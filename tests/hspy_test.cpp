@@ -92,15 +92,15 @@ TEST(HspyWriter, ExistsOnlyWhenCommitted) {
 }
 
 // Maps whose low bytes are noise are stored as they are, even ones packed; both come back as they were, whatever the
-// threads, in the same bytes. 700 x 500 floats are two chunks, the second not full.
+// threads, in the same bytes. 701 x 500 floats are two chunks, the second not full.
 TEST(HspyWriter, PacksWhatBecomesSmaller) {
   const TempDir dir;
-  std::vector<float> noise(700 * 500), even(noise.size(), 0.25f);
+  std::vector<float> noise(701 * 500), even(noise.size(), 0.25f);
   std::uint32_t state = 1;
   for (float& v : noise) v = static_cast<float>(state = state * 1664525U + 1013904223U) * 0x1p-32F;
   SignalHeader header;
   header.map = true;
-  header.axes = {pixels("y", 700), pixels("x", 500)};
+  header.axes = {pixels("y", 701), pixels("x", 500)};
   const auto write = [&](const std::string& name, const std::vector<float>& values, unsigned threads) {
     RunContext context;
     context.threads = threads;

@@ -16,48 +16,14 @@
 #include "library/spectrum_files.hpp"
 #include "library/structure_files.hpp"
 #include "library/text_table.hpp"
+#include "import_support.hpp"
 #include "support.hpp"
 #include "types/text.hpp"
 
 namespace elver {
 namespace {
 
-using test::TempDir;
-
-void put(const std::filesystem::path& path, const std::string& content) {
-  std::filesystem::create_directories(path.parent_path());
-  std::ofstream(path) << content;
-}
-
-/// An edge at `edge`: an arctangent and a white line, every 0.5 eV.
-std::string table(double edge, double scale, int columns = 2) {
-  std::string out;
-  for (double e = -20; e <= 40; e += 0.5) {
-    const double value = scale * (0.5 + std::atan(2 * e) / 3.14159265 + 2 * std::exp(-0.5 * (e - 2) * (e - 2)));
-    out += text("%12.5f %14.7E", edge + e, value);
-    for (int k = 2; k < columns; ++k) out += " 0.0";
-    out += "\n";
-  }
-  return out;
-}
-
-/// Rock salt NiO, 4.18 Angstrom, as POSCAR: 4 Ni, 4 O.
-const char* const kNickelOxide =
-    "NiO\n1.0\n4.18 0 0\n0 4.18 0\n0 0 4.18\nNi O\n4 4\nDirect\n0 0 0\n0.5 0.5 0\n0.5 0 0.5\n0 0.5 0.5\n"
-    "0.5 0.5 0.5\n0 0 0.5\n0 0.5 0\n0.5 0 0\n";
-
-ImportResult import_folder(const std::filesystem::path& folder, const std::filesystem::path& labels = {}) {
-  ImportOptions options;
-  options.labels = labels;
-  return import_library({folder}, options, {});
-}
-
-const FileReport& report_of(const ImportResult& result, const std::string& end) {
-  for (const FileReport& file : result.files) {
-    if (file.file.ends_with(end)) return file;
-  }
-  throw std::runtime_error("no report of " + end);
-}
+using namespace test;
 
 TEST(Import, CountsNeighboursAndFormulaOfAPoscar) {
   const TempDir dir;
@@ -182,6 +148,25 @@ Structure described(const Structure& unit, const Eigen::Matrix3d& axes, const Ei
     }
   }
   return out;
+}
+
+// A cell of ten formula units is no supercell of a hexagonal one, which holds three, but of the primitive one, which holds one.
+TEST(Defects, AreFoundAgainstThePrimitiveCellOfAConventionalOne) {
+  const Structure hexagonal = layered_cell(), primitive = primitive_cell(hexagonal);
+  EXPECT_EQ(hexagonal.atoms.size(), 12U);
+  ASSERT_EQ(primitive.atoms.size(), 4U);
+  EXPECT_EQ(count_neighbours(primitive, 3), count_neighbours(hexagonal, 9));  // an O
+  EXPECT_EQ(network_name(primitive), network_name(hexagonal));
+  EXPECT_EQ(primitive_cell(primitive).atoms.size(), 4U);
+  Eigen::Matrix3d twice;
+  twice << 2, 0, 0, 0, 1, 0, 0, 0, 1;
+  Structure gap = described(primitive, twice, Eigen::Matrix3d::Identity());
+  ASSERT_EQ(gap.atoms.back().element, "O");
+  gap.atoms.pop_back();
+  EXPECT_FALSE(find_defects(gap, hexagonal));
+  const auto found = find_defects(gap, primitive);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->vacancies, 1U);
 }
 
 // Whatever axes a crystal is written by, and however it is turned, its defects are the same ones.
@@ -428,6 +413,17 @@ TEST(Compare, IsOneForTheSameCurveMovedAndScaled) {
   EXPECT_NEAR(same.shift_ev, -17.3, 0.006);  // the fine search goes in steps of 0.005 eV
   EXPECT_GT(same.similarity.pearson, 0.99999);
   EXPECT_GT(same.similarity.cosine, 0.99999);
+}
+
+TEST(Compare, RefusesWhatHasNoShapeAndALibraryWithoutAnEdge) {
+  NamedSpectrum flat{"flat", {}, {}}, rising{"rising", {}, {}};
+  for (int i = 0; i < 100; ++i) {
+    for (NamedSpectrum* s : {&flat, &rising}) s->energy_ev.push_back(0.5 * i);
+    flat.value.push_back(1);
+    rising.value.push_back(i < 50 ? 0 : 1);
+  }
+  EXPECT_THROW(static_cast<void>(compare_spectra(flat, rising, {})), Error);
+  EXPECT_THROW(static_cast<void>(read_named_spectrum("library.h5")), Error);
 }
 
 TEST(ImportOfOurRuns, AreTheRowsOfTheLibrary) {

@@ -211,6 +211,17 @@ TEST(Dm, InstrumentInTheUnitsOfTheModel) {
   EXPECT_EQ(frames.images[0]->info().dwell_s, 2.0);
   const File whole = with({writer.number("Exposure (s)", 0.5), writer.number("Integration time (s)", 20.0)});
   EXPECT_EQ(whole.images[0]->info().dwell_s, 20.0);
+  DmImage swift = cube<float>(writer, 2, "xyE");  // Nion Swift's own tags
+  swift.signal = "";
+  swift.tags = {writer.group("hardware_source", {writer.number("exposure", 0.05), writer.text("signal_type", "eels")}),
+                writer.group("instrument", {writer.number("high_tension", 60000.0), writer.number("convergence_angle", 0.03),
+                                            writer.number("collection_angle", 0.045)})};
+  const ImageInfo acquired = read(writer.file_of({swift})).images[0]->info();
+  EXPECT_EQ(acquired.signal_type, "EELS");
+  EXPECT_EQ(acquired.beam_energy_kev, 60.0);
+  EXPECT_NEAR(acquired.convergence_mrad.value_or(0), 30, 1e-12);
+  EXPECT_NEAR(acquired.collection_mrad.value_or(0), 45, 1e-12);
+  EXPECT_EQ(acquired.dwell_s, 0.05);
   const File bare = read(writer.file_of({cube<float>(writer, 2, "xyE")}));
   EXPECT_EQ(bare.images[0]->info().dwell_s, std::nullopt);
   EXPECT_EQ(bare.images[0]->info().beam_energy_kev, std::nullopt);

@@ -2,12 +2,15 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
 #include <functional>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
 #include "elver/error.hpp"
 #include "io/hdf5.hpp"
+#include "model/model.hpp"
 #include "model/sha256.hpp"
 #include "support.hpp"
 
@@ -231,6 +234,8 @@ TEST_F(ModelTest, BasesTrustAndDomainAreKeptToTheLastBit) {
   model.tasks[1].trust = Trust{.error = {}, .least_probability = 0.07};
   model.tasks[2].trust = Trust{.error = {}, .slope = 1.5, .offset = -0.25};
   model.domain = Domain{base(2), {{1, {0, 1}}, {2, {3, 4}}}, 2.5};
+  model.references[0] = {"O_K", std::vector<float>(64), std::vector<float>(64, -0.1F)};  // long: numbers, not text
+  std::ranges::generate(model.references[0].energy_ev, [i = 500.0F]() mutable { return i += 0.1F; });
   save_model(model, dir / "small.elver");
   expect_equal(model, load_model(dir / "small.elver"));
   extract_model(model, dir / "out");
@@ -254,6 +259,51 @@ TEST_F(ModelTest, BasesTrustAndDomainAreKeptToTheLastBit) {
   model.tasks[1].gated.reset();
   model.domain->limit = 0;
   EXPECT_THROW(save_model(model, dir / "bad.elver"), Error);
+}
+
+// A file may not name numbers that it does not hold, nor make much of few by naming them twice.
+TEST_F(ModelTest, LongListsAreNumbersOfTheFile) {
+  Model model = make(recipe);
+  model.references[0] = {"O_K", std::vector<float>(70, 1), std::vector<float>(70, 2)};
+  std::iota(model.references[0].energy_ev.begin(), model.references[0].energy_ev.end(), 500.0F);
+  save_model(model, dir / "long.elver");
+  const auto changed = [&](const std::string& from, const std::string& to) {
+    const hdf5::Handle file = hdf5::open_file((dir / "long.elver").string());
+    std::string text = json::parse(hdf5::read_strings(file.get(), "recipe").at(0)).dump();
+    EXPECT_THAT(text, HasSubstr(from));
+    text.replace(text.find(from), from.size(), to);
+    const std::string path = (dir / "changed").string();
+    hdf5::Handle out = hdf5::create_file(path);
+    hdf5::set_attribute(out.get(), "format", "elver model");
+    hdf5::set_attribute(out.get(), "format_version", 2LL);
+    const auto sum = [&](const char* name, std::span<const std::byte> bytes) {
+      hdf5::set_attribute(hdf5::open_dataset(out.get(), name).get(), "sha256", sha256(bytes));
+    };
+    hdf5::write_strings(out.get(), "recipe", {text});
+    sum("recipe", std::as_bytes(std::span(text)));
+    const auto numbers = hdf5::read<float>(file.get(), "numbers");
+    EXPECT_EQ(numbers.size(), 140U);
+    hdf5::write<float>(out.get(), "numbers", numbers, {numbers.size()});
+    sum("numbers", std::as_bytes(std::span(numbers)));
+    hdf5::create_group(out.get(), "boosters");
+    for (const Task& task : model.tasks) {
+      const std::string name = "boosters/" + task.name;
+      hdf5::write<std::byte>(out.get(), name, task.booster.bytes(), {task.booster.bytes().size()});
+      sum(name.c_str(), task.booster.bytes());
+    }
+    hdf5::close_file(std::move(out));
+    const std::string bytes = test::read_text(path);
+    return read_model(std::as_bytes(std::span(bytes)), "changed");
+  };
+  expect_equal(model, changed("[70,70]", "[70,70]"));
+  for (const char* wrong : {"[71,70]", "[0,71]", "[-1,70]", "[70,-1]", "[70]", "[0,140]", "[1e300,1e300]", "\"all\""}) {
+    try {
+      changed("[70,70]", wrong);
+      ADD_FAILURE() << wrong;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::input) << error.what();
+    }
+  }
 }
 
 TEST_F(ModelTest, TheSameModelGivesTheSameBytes) {

@@ -9,6 +9,7 @@
 #include "io/hdf5.hpp"
 #include "io_support.hpp"
 #include "support.hpp"
+#include "types/text.hpp"
 
 /// Files of other programs: what each format's own way to lay out pixels, energies and axes becomes.
 namespace elver {
@@ -142,6 +143,24 @@ TEST(NcemEmd, OlderFilesHoldTheAxesBackwards) {
   EXPECT_EQ(found.images[0]->info().beam_energy_kev, 300.0);
 }
 
+/// ncempy writes NumPy's order with the same dim1, dim2, ...: its names of the axes tell, or that it names them by number.
+TEST(NcemEmd, OlderFilesOfNcempyHoldTheAxesInOrder) {
+  const TempDir dir;
+  for (const bool named : {true, false}) {
+    const fs::path path = hdf5_file(dir / "a.emd", [&](hid_t file) {
+      const hdf5::Handle root = hdf5::open_group(file, "/");
+      hdf5::set_attribute(root.get(), "version_major", 0LL);
+      const hdf5::Handle group = hdf5::create_group(file, "data/cathode");
+      hdf5::set_attribute(group.get(), "emd_group_type", 1LL);
+      hdf5::write<std::uint16_t>(file, "data/cathode/data", in_c_order(), {kRows, kColumns, kChannels});
+      table(file, "data/cathode/dim1", positions(kRows, -1.25, 0.5), named ? "y" : "dim1", "nm");
+      table(file, "data/cathode/dim2", positions(kColumns, 3.0, 0.25), named ? "x" : "dim2", "nm");
+      table(file, "data/cathode/dim3", positions(kChannels, 448.5, 0.3), named ? "Energy loss" : "dim3", "eV");
+    });
+    expect_the_cube(*open_file(path).images.at(0));
+  }
+}
+
 TEST(NcemEmd, NewerFilesHoldThemInOrder) {
   const TempDir dir;
   const fs::path path = hdf5_file(dir / "a.emd", [](hid_t file) {
@@ -169,7 +188,10 @@ fs::path velox_file(const fs::path& path) {
         cube([](std::size_t y, std::size_t x, std::size_t e) { return (y * kChannels + e) * kColumns + x; }),
         {kRows, kChannels, kColumns});
     text_bytes(file, "Data/EelsSpectrumImage/aa/Metadata",
-               {{"Optics", {{"AccelerationVoltage", "200000"}, {"BeamConvergence", "0.0214"}}}});
+               {{"Optics", {{"AccelerationVoltage", "200000"}, {"BeamConvergence", "0.0214"}}},
+                {"CustomProperties",
+                 {{"EnergyFilter.CollectionAngleRange.Begin", {{"type", "double"}, {"value", "0"}}},
+                  {"EnergyFilter.CollectionAngleRange.End", {{"type", "double"}, {"value", "0.045"}}}}}});
     text_bytes(file, "Data/EelsSpectrumImage/aa/AcquisitionMetadata", {{"Data", {{"offset", 448.5}, {"dispersion", 0.3}}}});
     const nlohmann::json scan{{"BinaryResult",
                                {{"PixelSize", {{"width", "2.5e-10"}, {"height", "5e-10"}}},
@@ -196,6 +218,7 @@ TEST(VeloxEmd, EnergyLiesInTheMiddle) {
   EXPECT_EQ(info.signal_type, "EELS");
   EXPECT_EQ(info.beam_energy_kev, 200.0);
   EXPECT_NEAR(info.convergence_mrad.value_or(0), 21.4, 1e-9);
+  EXPECT_NEAR(info.collection_mrad.value_or(0), 45, 1e-9);
 }
 
 TEST(VeloxEmd, PicturesComeWithoutTheirOneFrame) {
@@ -306,7 +329,9 @@ std::string npy_of(const std::vector<std::uint16_t>& values, const std::string& 
   return out;
 }
 
-std::string zip_member(const std::string& name, const std::string& content, int method = 0) {
+enum class ZipSizes { plain, zip64 };
+
+std::string zip_member(const std::string& name, const std::string& content, int method = 0, ZipSizes sizes = ZipSizes::plain) {
   const auto put = [](std::string& out, std::uint64_t number, int bytes) {
     for (int i = 0; i < bytes; ++i) out += static_cast<char>(number >> (8 * i) & 255);
   };
@@ -315,11 +340,20 @@ std::string zip_member(const std::string& name, const std::string& content, int 
   put(out, 0, 2);
   put(out, static_cast<std::uint64_t>(method), 2);
   put(out, 0, 8);  // time, date, checksum
-  put(out, content.size(), 4);
-  put(out, content.size(), 4);
+  const bool elsewhere = sizes == ZipSizes::zip64;
+  for (int i = 0; i < 2; ++i) put(out, elsewhere ? 0xFFFFFFFF : content.size(), 4);
   put(out, name.size(), 2);
-  put(out, 0, 2);
-  return out + name + content;
+  put(out, elsewhere ? 4 + 5 + 20 : 0, 2);
+  out += name;
+  if (elsewhere) {  // behind a field that is somebody else's
+    put(out, 0x5455, 2);
+    put(out, 5, 2);
+    put(out, 1, 5);
+    put(out, 1, 2);
+    put(out, 16, 2);
+    for (int i = 0; i < 2; ++i) put(out, content.size(), 8);
+  }
+  return out + content;
 }
 
 TEST(NionSwift, AnArchiveIsReadWhereItsValuesLie) {
@@ -345,6 +379,62 @@ TEST(NionSwift, CompressedAndCutArchivesAreRefused) {
   EXPECT_THAT(refusal(whole.substr(0, whole.size() - 3)), HasSubstr("ends within"));
   EXPECT_THAT(refusal(zip_member("metadata.json", "{}")), HasSubstr("no data.npy"));
   EXPECT_THAT(refusal(whole + zip_member("metadata.json", "{{")), HasSubstr("no JSON"));
+}
+
+/// Python's zipfile writes members that may be larger than 2 GB so.
+TEST(NionSwift, SizesOf64BitsAreRead) {
+  const TempDir dir;
+  const std::string values = npy_of(in_c_order(), "3, 5, 7");
+  const fs::path path = test::write_text(dir / "a.ndata1", zip_member("metadata.json", swift_properties().dump(), 0, ZipSizes::zip64) +
+                                                               zip_member("data.npy", values, 0, ZipSizes::zip64));
+  expect_the_cube(*open_file(path).images.at(0));
+  std::string cut = zip_member("data.npy", values, 0, ZipSizes::zip64);
+  cut[30 + 8 + 9] = 7;  // the extra field is none of sizes any more
+  EXPECT_THAT(refusal_of(ErrorKind::input, [&] { open_file(test::write_text(dir / "b.ndata1", cut)); }), HasSubstr("size of a member"));
+}
+
+/// An item as Swift's acquisition describes it and as its export does: instruments' numbers in SI units, and what they do
+/// not know as Python's NaN, which no JSON has.
+TEST(NionSwift, InstrumentsSayAnglesAndNotEverythingIsANumber) {
+  const TempDir dir;
+  const std::string axes = R"([{"offset": -1.25, "scale": 0.5, "units": "nm"}, {"offset": 3.0, "scale": 0.25, "units": "nm"},
+    {"offset": 0.4485, "scale": 0.0003, "units": "keV"}])";
+  const std::string metadata = R"("metadata": {"hardware_source": {"signal_type": "eels", "exposure": 0.05, "drift": NaN, "\"NaN": "a \\"},
+    "instrument": {"high_tension": 60000.0, "convergence_angle": 0.03, "collection_angle": 0.045, "C10": [-Infinity, Infinity, -1e-9]}},
+    "collection_dimension_count": 2, "datum_dimension_count": 1, "title": "Spectrum Image \u00b5")";
+  const auto item = [&](const std::string& calibrations) {
+    return open_file(test::write_text(dir / "a.ndata1", zip_member("metadata.json", "{" + calibrations + ", " + metadata + "}") +
+                                                            zip_member("data.npy", npy_of(in_c_order(), "3, 5, 7"))));
+  };
+  for (const char* name : {"dimensional_calibrations", "spatial_calibrations"}) {
+    const File found = item(text("\"%s\": %s", name, axes.c_str()));
+    expect_the_cube(*found.images.at(0));
+    const ImageInfo& info = found.images[0]->info();
+    EXPECT_EQ(info.title, "Spectrum Image \u00b5");
+    EXPECT_EQ(info.signal_type, "EELS");
+    EXPECT_EQ(info.beam_energy_kev, 60.0);
+    EXPECT_NEAR(info.convergence_mrad.value_or(0), 30, 1e-12);
+    EXPECT_NEAR(info.collection_mrad.value_or(0), 45, 1e-12);
+    EXPECT_EQ(info.dwell_s, 0.05);
+  }
+  std::string unknown = axes;
+  unknown.replace(unknown.find("0.0003"), 6, "NaN");
+  EXPECT_THAT(refusal_of(ErrorKind::input, [&] { item("\"dimensional_calibrations\": " + unknown); }), HasSubstr("has scale nan"));
+  std::string counted = axes;
+  counted.replace(counted.find("0.5,"), 3, "NaN");
+  const File pixels = item("\"dimensional_calibrations\": " + counted);
+  EXPECT_EQ(pixels.images.at(0)->info().axes.at(0).units, "");
+  EXPECT_EQ(pixels.images.at(0)->info().axes.at(0).scale, 1.0);
+  EXPECT_THAT(refusal_of(ErrorKind::input, [&] { item("\"a\": " + std::string(300, '[')); }), HasSubstr("nests too deeply"));
+}
+
+TEST(NionSwift, ColoursAreNoStack) {
+  const TempDir dir;
+  const std::string axes = R"({"dimensional_calibrations": [{"scale": 0.5, "units": "nm"}, {"scale": 0.5, "units": "nm"}]})";
+  const std::string header = "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 2, 3), }" + std::string(55, ' ') + "\n";
+  const std::string values = std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(header.size()) + '\0' + header + std::string(12, 'x');
+  const File found = open_file(test::write_text(dir / "a.ndata", zip_member("data.npy", values) + zip_member("metadata.json", axes)));
+  EXPECT_THAT(found.images.at(0)->info().refusal, HasSubstr("colours"));
 }
 
 TEST(NionSwift, ItsHdf5SaysTheSame) {
@@ -439,6 +529,14 @@ TEST(AnyHdf5, WhatIsNoImageSaysWhatItIs) {
   EXPECT_THAT(refusal_of(ErrorKind::input, [&] { open_file(dm5); }), HasSubstr("Save it as DM4"));
   const fs::path empty = hdf5_file(dir / "e.h5", [](hid_t) {});
   EXPECT_THAT(refusal_of(ErrorKind::input, [&] { open_file(empty); }), HasSubstr("it holds no image"));
+}
+
+TEST(AnyHdf5, AZarrStoreSaysHowToSaveIt) {
+  const TempDir dir;
+  fs::create_directory(dir / "a.zspy");
+  EXPECT_THAT(refusal_of(ErrorKind::input, [&] { open_file(dir / "a.zspy"); }), HasSubstr("it is a folder"));
+  test::write_text(dir / "a.zspy/.zgroup", "{}");
+  EXPECT_THAT(refusal_of(ErrorKind::input, [&] { open_file(dir / "a.zspy"); }), HasSubstr("Save it as .hspy"));
 }
 
 /// A chunk as LZF stores what it cannot pack: runs of up to 32 bytes behind their length. Cut, it is refused.

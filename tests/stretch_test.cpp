@@ -1,4 +1,3 @@
-#include <dlfcn.h>
 #include <gmock/gmock.h>
 
 #include <atomic>
@@ -23,11 +22,13 @@ std::atomic<int> fetched{0};
 
 }  // namespace
 
-/// In place of HDF5's own, which it calls: counts the chunks that are read as they are stored.
-extern "C" herr_t H5Dread_chunk(hid_t dataset, hid_t access, const hsize_t* offset, std::uint32_t* filters, void* out) {
-  static const auto real = reinterpret_cast<decltype(&H5Dread_chunk)>(dlsym(RTLD_NEXT, "H5Dread_chunk"));
+/// In place of HDF5's own, which it calls (the linker's --wrap): counts the chunks that are read as they are stored.
+extern "C" {
+herr_t __real_H5Dread_chunk(hid_t dataset, hid_t access, const hsize_t* offset, std::uint32_t* filters, void* out);
+herr_t __wrap_H5Dread_chunk(hid_t dataset, hid_t access, const hsize_t* offset, std::uint32_t* filters, void* out) {
   ++fetched;
-  return real(dataset, access, offset, filters, out);
+  return __real_H5Dread_chunk(dataset, access, offset, filters, out);
+}
 }
 
 namespace elver {

@@ -4,7 +4,6 @@
 #include <sys/wait.h>
 #include <tiffio.h>
 
-
 #include <cstring>
 #include <limits>
 
@@ -12,6 +11,7 @@
 #include "elver/io.hpp"
 #include "elver/prepare.hpp"
 #include "elver/report.hpp"
+#include "io/hdf5.hpp"
 #include "map_samples.hpp"
 #include "support.hpp"
 
@@ -115,6 +115,19 @@ TEST(Writers, RippleHoldsImagesAndStacksOfThem) {
     EXPECT_EQ(back.images.front()->info().kind, in.images.front()->info().kind);
     EXPECT_EQ(all_values(*back.images.front()), all_values(*in.images.front()));
   }
+}
+
+// NeXus: "image" is what has two axes at least. RosettaSciIO refuses a row that calls itself one.
+TEST(Writers, ARowOfPixelsIsNoImageInNexus) {
+  const TempDir dir;
+  hdf5::Handle made = hdf5::create_file((dir / "in.h5").string());
+  hdf5::write<float>(made.get(), "row", std::vector<float>{1, 2, 3, 4}, {4});
+  hdf5::close_file(std::move(made));
+  const File in = open_file(dir / "in.h5");
+  write_image(dir / "out.nxs", *in.images.front(), "{}", {}, {});
+  EXPECT_EQ(all_values(*open_file(dir / "out.nxs").images.front()), all_values(*in.images.front()));
+  const hdf5::Handle file = hdf5::open_file((dir / "out.nxs").string(), hdf5::Links::refused);
+  EXPECT_FALSE(hdf5::has_attribute(hdf5::open_dataset(file.get(), "entry/row/data").get(), "interpretation"));
 }
 
 TEST(Writers, AnMsaHoldsOneSpectrum) {
@@ -347,6 +360,8 @@ TEST(Writers, TiffSaysSmallPixelsInNanometres) {
   EXPECT_FLOAT_EQ(micro.per_unit_y, 2);
   EXPECT_THAT(micro.description, HasSubstr("unit=\\u00B5m\n"));
   EXPECT_THAT(micro.description, HasSubstr("xorigin=-4\n"));
+  EXPECT_THAT(drawn({"y", "\u212b", 5, 0, 2}, {"x", "\u00c5", 5, 0, 3}).description, HasSubstr("unit=\\u00C5\n"));
+  EXPECT_THAT(drawn({"y", "a\\b", 5, 0, 2}, {"x", "a\\b", 5, 0, 3}).description, HasSubstr("unit=a\\u005Cb\n"));
 }
 
 }  // namespace

@@ -66,6 +66,7 @@ struct ImportOptions {
   std::filesystem::path labels;            ///< CSV, may be empty; see import_library
   std::filesystem::path reference;         ///< perfect cell (POSCAR, CIF, an input) that defects are found against; may be empty
   std::map<std::string, double> anchor_ev;  ///< [edge]: where its median onset lies in experiment
+  std::map<std::string, double> shift_ev = {};  ///< [edge]: of another library of the same calculations; goes before anchors
   std::string title = "imported library";
 };
 
@@ -94,7 +95,8 @@ struct ImportResult {
 };
 
 /// Reads every file under the folders (a file may be named too). Structures are those of feff.inp, of FDMNES's input,
-/// or of a POSCAR, CONTCAR or CIF beside the spectrum or named in the labels. Labels: a CSV with the column `file`
+/// or of a POSCAR, CONTCAR or CIF beside the spectrum, in the nearest folder above, or named in the labels. A plain table
+/// counts where no code's spectrum lies beside it, or where the labels name it. Labels: a CSV with the column `file`
 /// (path from the folder, or its end) and any of structure, structure_file, formula, element, edge, site (0-based
 /// index into the atoms), formal_state, composition, lithiation, defect_kind, defect_distance, n_Li, n_Ni, n_Mn, n_Co,
 /// n_O; what it gives goes before what files say. Vacancies and antisites are known from there, or against the reference.

@@ -16,6 +16,7 @@ struct Case {
   const Model& model;
   const Image& image;               ///< in memory
   std::filesystem::path file;       ///< the same image in a file
+  std::filesystem::path pixel_major;  ///< and in one spectrum after spectrum; "" without one
   OpenOptions open;
   std::filesystem::path scratch;    ///< a folder for maps
   const MachineLimits& machine;

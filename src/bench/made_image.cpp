@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <fstream>
 #include <random>
 
 #include "elver/error.hpp"
@@ -13,7 +12,7 @@
 namespace elver::bench {
 namespace {
 
-/// Pixel p shows spectrum p % kSpectra.
+/// Pixel p shows spectrum_of(p).
 class RepeatedImage : public Image {
  public:
   /// `values`: [channel][kSpectra], of the info's type.
@@ -21,31 +20,29 @@ class RepeatedImage : public Image {
 
   bool channels_first() const override { return true; }
   void read_channels(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const override {
-    const std::size_t number = bytes_of(info().type);
-    std::byte* to = out.data();
-    for (std::size_t c = channels.first; c < channels.last; ++c) {
-      for (std::uint64_t p = pixels.first; p < pixels.last;) {
-        const std::size_t from = p % kSpectra, some = std::min<std::size_t>(kSpectra - from, pixels.last - p);
-        std::memcpy(to, values_.data() + (c * kSpectra + from) * number, some * number);
-        to += some * number;
-        p += some;
-      }
-    }
+    copy(pixels, channels, out, 1, pixels.size());
   }
   void read(PixelRange pixels, ChannelRange channels, std::span<std::byte> out) const override {
-    const std::size_t number = bytes_of(info().type);
-    for (std::uint64_t p = pixels.first; p < pixels.last; ++p) {
-      for (std::size_t c = channels.first; c < channels.last; ++c) {
-        std::memcpy(out.data() + ((p - pixels.first) * channels.size() + c - channels.first) * number,
-                    values_.data() + (c * kSpectra + p % kSpectra) * number, number);
-      }
-    }
+    copy(pixels, channels, out, channels.size(), 1);
   }
   void read_tile(PixelRange, ChannelRange, std::span<float>) const override {
     throw Error(ErrorKind::usage, "a made image", "it is copied to memory or to a file before it is used");
   }
 
  private:
+  void copy(PixelRange pixels, ChannelRange channels, std::span<std::byte> out, std::size_t pixel_step, std::size_t channel_step) const {
+    const auto as = [&]<class Number>(Number) {  // all are numbers of 2 or of 4 bytes
+      const auto* const values = reinterpret_cast<const Number*>(values_.data());
+      auto* const to = reinterpret_cast<Number*>(out.data());
+      for (std::uint64_t p = pixels.first; p < pixels.last; ++p) {
+        const std::size_t spectrum = spectrum_of(p), place = (p - pixels.first) * pixel_step;
+        for (std::size_t c = channels.first; c < channels.last; ++c)
+          to[place + (c - channels.first) * channel_step] = values[c * kSpectra + spectrum];
+      }
+    };
+    bytes_of(info().type) == 2 ? as(std::uint16_t{}) : as(std::uint32_t{});
+  }
+
   std::vector<std::byte> values_;
 };
 
@@ -112,6 +109,11 @@ std::vector<std::byte> made_counts(const Model& model, const EnergyAxis& axis, N
 
 }  // namespace
 
+std::size_t spectrum_of(std::uint64_t pixel) {
+  for (int round = 0; round < 2; ++round) pixel = (pixel ^ (pixel >> 31)) * 0xBF58476D1CE4E5B9U;  // as splitmix64 mixes
+  return static_cast<std::size_t>(pixel >> 32) % kSpectra;
+}
+
 std::unique_ptr<Image> made_image(const Model& model, const BenchJob& job) {
   if (job.counts != NumberType::u16 && job.counts != NumberType::i32 && job.counts != NumberType::f32) {
     throw Error(ErrorKind::usage, "counts of type " + std::string(name_of(job.counts)), "elver bench makes none of it",
@@ -177,36 +179,6 @@ std::unique_ptr<Image> in_memory(const Image& image, const RunContext& context) 
   layout.bytes.span = *values;
   layout.bytes.owner = values;
   return std::make_unique<StridedImage>(image.info(), std::move(layout));
-}
-
-OpenOptions write_image(const Image& image, const std::filesystem::path& npy, const RunContext& context) {
-  const char* kind = "f4";
-  if (image.info().type == NumberType::u16) kind = "u2";
-  if (image.info().type == NumberType::i32) kind = "i4";
-  std::string header = text("{'descr': '<%s', 'fortran_order': False, 'shape': (%llu, %llu, %llu), }", kind,
-                            static_cast<unsigned long long>(image.channels()), static_cast<unsigned long long>(image.rows()),
-                            static_cast<unsigned long long>(image.columns()));
-  header.resize((10 + header.size() + 1 + 63) / 64 * 64 - 11, ' ');
-  header += '\n';
-  std::ofstream out(npy, std::ios::binary);
-  const char start[] = {'\x93', 'N', 'U', 'M', 'P', 'Y', 1, 0, static_cast<char>(header.size() % 256),
-                        static_cast<char>(header.size() / 256)};
-  out.write(start, sizeof start);
-  out << header;
-  std::vector<std::byte> channel(image.pixels() * bytes_of(image.info().type));
-  for (std::size_t c = 0; c < image.channels() && out; ++c) {
-    context.check_interrupt();
-    image.read_channels({0, image.pixels()}, {c, c + 1}, channel);
-    out.write(reinterpret_cast<const char*>(channel.data()), static_cast<std::streamsize>(channel.size()));
-  }
-  out.close();
-  if (!out) throw Error(ErrorKind::output, "cannot write " + npy.string(), "the disk is full or not writable");
-  const EnergyAxis axis = image.energy();
-  OpenOptions options;
-  options.energy_axis = std::string(1, '0');  // plain "0" makes g++ 12 warn of what cannot be
-  options.offset_ev = axis.offset_ev;
-  options.dispersion_ev = axis.dispersion_ev;
-  return options;
 }
 
 }  // namespace elver::bench

@@ -42,8 +42,8 @@ void add_map_rows(const Case& what, const std::vector<BenchScope>& scopes, Steps
   }
   const double bytes = static_cast<double>(bytes_of(what.image.info().type) * what.plan_channels.size()) +
                        4.0 * static_cast<double>(first.maps.size()) + 1.0;
-  const auto meter = [&](BenchScope scope) {
-    BenchRow row{"map", scope, by_xgboost ? "elver and " + first.forest : "elver", "CPU", what.image.pixels(), {}, bytes, what.nodes_a_pixel, what.visits_a_pixel};
+  const auto meter = [&](BenchScope scope, const char* stage = "map") {
+    BenchRow row{stage, scope, by_xgboost ? "elver and " + first.forest : "elver", "CPU", what.image.pixels(), {}, bytes, what.nodes_a_pixel, what.visits_a_pixel};
     const double memory = what.memory_limit_mpx_s(bytes), compares = what.compare_limit_mpx_s();
     row.limit_by = memory < compares || compares == 0 ? "memory" : "compares";
     row.limit_mpx_s = row.limit_by == "memory" ? memory : compares;
@@ -59,20 +59,24 @@ void add_map_rows(const Case& what, const std::vector<BenchScope>& scopes, Steps
   }
   if (!wanted(BenchScope::file_to_maps)) return;
   MapJob job;
-  job.input = what.file;
   job.open = what.open;
   job.out = what.scratch / "maps";
   job.record.command_line = "elver bench";
   job.record.pictures = Pictures::none;
   job.preparation.counts = Counts::look;  // as elver map
-  const MapRun run = run_map(job, what.model, context);
-  parity.map_values += compare_maps(first, run.result, "from the file");
-  Meter* const file = meter(BenchScope::file_to_maps);
-  steps.once.push_back([=, &what] {
-    const Stopwatch watch;
-    run_map(job, what.model, context);
-    file->seconds.push_back(watch.seconds());
-  });
+  const auto add_file = [&](const std::filesystem::path& path, const char* stage) {
+    job.input = path;
+    const MapRun run = run_map(job, what.model, context);
+    parity.map_values += compare_maps(first, run.result, "from the file");
+    Meter* const file = meter(BenchScope::file_to_maps, stage);
+    steps.once.push_back([=, &what] {
+      const Stopwatch watch;
+      run_map(job, what.model, context);
+      file->seconds.push_back(watch.seconds());
+    });
+  };
+  add_file(what.file, "map");
+  if (!what.pixel_major.empty()) add_file(what.pixel_major, "map, spectra");
 }
 
 }  // namespace elver::bench

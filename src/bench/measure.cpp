@@ -146,8 +146,8 @@ BenchResult measure(const BenchJob& job, const Model& model, const std::string& 
   if (job.input.empty()) {
     source = made_image(model, job);
     out.what.image = text("Poisson counts of the model's reference spectra, %zu different ones again and again", kSpectra);
-    file = scratch.path() / "counts.npy";
-    open = write_image(*source, file, context);
+    file = scratch.path() / "counts.dm4";
+    open = write_dm4(*source, Order::energy_major, file, context);
   } else {
     source = open_image(job.input, job.open);
     out.what.image = job.input.filename().string();
@@ -167,9 +167,19 @@ BenchResult measure(const BenchJob& job, const Model& model, const std::string& 
     skipped.push_back(text("host to host of %llu pixels: their counts do not fit in memory beside the rest",
                            static_cast<unsigned long long>(source->pixels())));
   }
+  std::filesystem::path pixel_major;
+  if (job.input.empty() && std::ranges::find(scopes, BenchScope::file_to_maps) != scopes.end()) {
+    if (2 * bytes <= memory_of_machine() / 2) {
+      pixel_major = scratch.path() / "spectra.dm4";
+      write_dm4(*source, Order::pixel_major, pixel_major, context);
+    } else {
+      skipped.push_back(text("a pixel-major file of %llu pixels: the page cache does not hold it beside the other",
+                             static_cast<unsigned long long>(source->pixels())));
+    }
+  }
   source.reset();
 
-  Case what{model, *image, file, open, scratch.path(), machine, quiet, {}, {}, 0, 0};
+  Case what{model, *image, file, pixel_major, open, scratch.path(), machine, quiet, {}, {}, 0, 0};
   for (const Task& task : model.tasks) what.boosters.push_back({&task.booster, rounds_of(task)});
   what.plan_channels = engine::EdgePipelines(model, *image).channels();
   out.what.model = trees;

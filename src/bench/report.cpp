@@ -12,6 +12,15 @@ Json spread_json(const RunSpread& s) {
   return {{"runs", s.runs}, {"minimum", s.minimum}, {"median", s.median}, {"maximum", s.maximum}};
 }
 
+/// Of what is reached from memory; 0 for other rows than those from a file, and where that was not measured.
+double share_of_host(const BenchResult& result, const BenchRow& row) {
+  if (row.scope != BenchScope::file_to_maps) return 0;
+  for (const BenchRow& other : result.rows) {
+    if (other.scope == BenchScope::host_to_host && other.engine == row.engine && other.on == row.on) return row.mpx_s.median / other.mpx_s.median;
+  }
+  return 0;
+}
+
 Json result_json(const BenchResult& result) {
   const BenchCase& w = result.what;
   Json rows = Json::array();
@@ -28,6 +37,7 @@ Json result_json(const BenchResult& result) {
     if (!row.limit_by.empty()) {
       entry["limit"] = {{"by", row.limit_by}, {"mpx_s", row.limit_mpx_s}, {"share_reached", row.share_of_limit()}};
     }
+    if (const double share = share_of_host(result, row); share > 0) entry["share_of_host_to_host"] = share;
     rows.push_back(std::move(entry));
   }
   return {{"trees",
@@ -86,9 +96,10 @@ std::string table_of(const BenchResult& result) {
     out += text("%-12s %-13s %-24s %-22s %9s  %-17s %8.0f %8.0f", row.stage.c_str(), std::string(name_of(row.scope)).c_str(),
                 row.engine.c_str(), row.on.c_str(), rate(row.mpx_s.median).c_str(),
                 (rate(row.mpx_s.minimum) + " to " + rate(row.mpx_s.maximum)).c_str(), row.bytes_a_pixel, row.nodes_a_pixel);
-    out += row.limit_by.empty() ? "\n"
-                                : text("  %s Mpx/s by %s, %.0f %% reached\n", rate(row.limit_mpx_s).c_str(), row.limit_by.c_str(),
-                                       100 * row.share_of_limit());
+    if (!row.limit_by.empty())
+      out += text("  %s Mpx/s by %s, %.0f %% reached", rate(row.limit_mpx_s).c_str(), row.limit_by.c_str(), 100 * row.share_of_limit());
+    if (const double share = share_of_host(result, row); share > 0) out += text(", %.0f %% of host to host", 100 * share);
+    out += "\n";
   }
   return out;
 }
@@ -99,7 +110,7 @@ std::string table_of(const BenchSweep& sweep) {
   if (sweep.results.empty()) return out + "\n";
   for (const BenchRow& row : sweep.results.front().rows) {
     out += text("  %18s", (row.scope == BenchScope::kernel ? row.stage + (row.engine == "elver" ? "" : " XGBoost")
-                                                           : std::string(name_of(row.scope))).c_str());
+                                                           : std::string(name_of(row.scope)) + (row.stage == "map" ? "" : " (p)")).c_str());
   }
   out += text("  %9s  %9s  %8s\n", "nodes", "file MB", "peak MB");
   for (std::size_t i = 0; i < sweep.values.size(); ++i) {

@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -15,7 +16,7 @@ struct Options {
   std::vector<std::string> inputs, anchors;
   std::string file, out;
   ImportOptions import;
-  std::string labels, reference;
+  std::string labels, reference, shifts_from;
   RunOptions run;
   bool json = false;
 };
@@ -31,6 +32,7 @@ void run_import(const Options& options) {
       throw Error(ErrorKind::usage, "malformed --anchor " + anchor, "it is not EDGE=ENERGY", "Example: --anchor O_K=528.5");
     wanted.anchor_ev[anchor.substr(0, equals)] = value;
   }
+  if (!options.shifts_from.empty()) wanted.shift_ev = load_tables(options.shifts_from).shift_ev;
   const Run run(options.run);
   const ImportResult result = import_library({options.inputs.begin(), options.inputs.end()}, wanted, run.context());
   if (!result.tables.spectra.empty()) save_tables(result.tables, options.out);
@@ -47,6 +49,8 @@ void run_import(const Options& options) {
     if (!result.tables.spectra.empty()) {
       std::printf("written: %s, %zu spectra of %zu structures\n", options.out.c_str(), result.tables.spectra.size(),
                   result.tables.structures.size());
+      if (options.labels.empty() && options.reference.empty())
+        std::printf("no --labels, no --reference: vacancies and antisites are not known, every structure counts as pristine\n");
     }
   }
   if (result.tables.spectra.empty()) {
@@ -121,7 +125,16 @@ void check(const Options& options) {
 
 void merge(const Options& options) {
   LibraryTables all = load_tables(options.inputs.front());
-  for (std::size_t i = 1; i < options.inputs.size(); ++i) all = merge_tables(std::move(all), load_tables(options.inputs[i]));
+  for (std::size_t i = 1; i < options.inputs.size(); ++i) {
+    const LibraryTables more = load_tables(options.inputs[i]);
+    for (const auto& [edge, shift] : more.shift_ev) {
+      const auto own = all.shift_ev.find(edge);
+      if (own == all.shift_ev.end() || std::abs(shift - own->second) < 0.005) continue;
+      std::printf("%s of %s: its energies are moved by %+.2f eV, as its shift to experiment is another\n", edge.c_str(),
+                  options.inputs[i].c_str(), shift - own->second);
+    }
+    all = merge_tables(std::move(all), more);
+  }
   save_tables(all, options.out);
   std::printf("written: %s, %zu spectra of %zu structures\n", options.out.c_str(), all.spectra.size(), all.structures.size());
 }
@@ -145,11 +158,14 @@ void add_library(CLI::App& program) {
                      "Perfect cell, POSCAR or CIF, with all its Li: structures are held against its supercells, and sites of O without an "
                      "atom are vacancies, metals and Li in each other's place antisites; labels go before it");
   import->add_option("--title", options->import.title, "Title of the library")->capture_default_str();
-  import->add_option("--anchor", options->anchors, "EDGE=ENERGY: where the median onset of an edge lies in experiment, eV; else the nominal edge");
+  import->add_option("--anchor", options->anchors, "EDGE=ENERGY: where the median onset of an edge lies in experiment, eV; else where it "
+                                                  "lies in layered oxides of Ni, Mn and Co, or the nominal edge");
+  import->add_option("--shifts-from", options->shifts_from,
+                     "Library of the same code and settings: energies are moved by its shifts, which keeps the chemistry between both");
   add_run(*import, options->run);
   import->footer(
-      "Structures are taken from feff.inp, FDMNES's input, and POSCAR, CONTCAR or CIF beside the spectra. Vacancies and antisites are\n"
-      "known from the labels or a --reference. Every file is listed: imported, structure, left out, or refused, with the reason.\n"
+      "Structures are taken from feff.inp, FDMNES's input, and POSCAR, CONTCAR or CIF beside the spectra or in a folder above. Tables\n"
+      "beside a code's spectrum count only if the labels name them. Vacancies and antisites are known from the labels or a --reference. Every file is listed: imported, structure, left out, or refused, with the reason.\n"
       "Example: elver library import runs --labels labels.csv --out library.h5 --json");
   import->callback([options] { run_import(*options); });
 

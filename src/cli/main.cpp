@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -17,6 +18,12 @@
 #include "elver/error.hpp"
 #include "elver/version.hpp"
 #include "types/large_pages.hpp"
+
+/// libhwy measures, in a constructor, for a timer that elver does not use, how finely the clock ticks: 4 ms of every start. It
+/// finds this in its own function's place.
+namespace hwy::platform {
+std::uint64_t TimerResolution() { return 1; }
+}  // namespace hwy::platform
 
 namespace {
 

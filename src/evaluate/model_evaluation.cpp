@@ -2,7 +2,9 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <set>
 
+#include "elver/compare.hpp"
 #include "elver/dataset.hpp"
 #include "elver/error.hpp"
 #include "elver/evaluate.hpp"
@@ -10,6 +12,7 @@
 #include "evaluate/training_set.hpp"
 #include "train/trust.hpp"
 #include "train/views.hpp"
+#include "types/piecewise_linear.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -51,13 +54,62 @@ void check_edges(const Model& model, const Library& library, std::vector<std::st
               "the model reads " + wanted + ", the library has " + had, "Use a library of the model's elements");
 }
 
+/// Elements of the structures that the model has no edge of, beside Li.
+void check_elements(const Model& model, const Library& library, std::vector<std::string>& notes) {
+  std::map<std::string, std::size_t> strange;
+  for (const Structure& cell : library.structures) {
+    std::set<std::string> elements;
+    for (const Atom& atom : cell.atoms) elements.insert(atom.element);
+    for (const std::string& element : elements) {
+      const bool known = element == "Li" || std::ranges::any_of(model.edges, [&](const Edge& e) { return element_of(e) == element; });
+      strange[element] += known ? 0 : 1;
+    }
+  }
+  for (const auto& [element, structures] : strange) {
+    if (structures > 0)
+      notes.push_back(text("%zu structures hold %s, which the model has no edge of", structures, element.c_str()));
+  }
+}
+
+/// Where the library's mean edges lie beside the model's, if farther than chemistry moves them.
+void check_energies(const Model& model, const Library& library, const train::Pool& pool, std::vector<std::string>& notes) {
+  constexpr double kMostEv = 5, kStepEv = 0.1, kFarEv = 1.2;  // Ni L3 moves by 1.4 eV from LiNiO2 to NiO2, the references are in the middle
+  for (const ReferenceSpectrum& own : train::make_references(library, pool, model)) {
+    const auto found = std::ranges::find(model.references, own.edge, &ReferenceSpectrum::edge);
+    if (found == model.references.end()) continue;
+    const std::vector<double> energy(own.energy_ev.begin(), own.energy_ev.end()), there(found->energy_ev.begin(), found->energy_ev.end());
+    double best = -1, apart = 0;
+    for (double shift = -kMostEv; shift <= kMostEv; shift += kStepEv) {
+      std::vector<double> a, b;
+      for (std::size_t i = 0; i < energy.size(); ++i) {
+        if (energy[i] - shift < there.front() || energy[i] - shift > there.back()) continue;
+        a.push_back(static_cast<double>(own.intensity[i]));
+        b.push_back(piecewise_linear<double, float>(there, found->intensity, energy[i] - shift));
+      }
+      if (2 * a.size() < energy.size()) continue;
+      const double r = similarity(a, b).pearson;
+      if (r > best) best = r, apart = shift;
+    }
+    if (std::abs(apart) < kFarEv) continue;
+    notes.push_back(text("%s of the library lies %+.1f eV beside the model's, farther than chemistry moves it: if only the shift to "
+                         "experiment differs, import it anew with --shifts-from or --anchor",
+                         own.edge.c_str(), apart));
+  }
+}
+
 /// The group's examples that the model is to answer, and why there are none.
 struct Trial {
   TaskGroup group;
   std::string reason;  ///< why it is left out; "" if it is not
 };
 
-std::string why_empty(const std::string& group, std::size_t structures) {
+std::string why_empty(const std::string& group, std::size_t structures, const train::Pool& pool) {
+  const auto whole = std::ranges::count_if(pool.neighbourhoods, [](const auto& n) { return n.has_value(); });
+  if (group == "local_counts" && whole > 0) {
+    return text("%zu O K sites have all their metals computed, but none is scored: they are of seen structures, or their counts "
+                "within 0.3 nm are not 0 to 3 Li and 3 of Ni, Mn and Co",
+                static_cast<std::size_t>(whole));
+  }
   if (group == "local_counts") {
     return text("none of its %zu structures has a computed O K site whose three transition metals are computed too",
                 structures);
@@ -85,7 +137,7 @@ std::vector<Trial> trials_of(const Library& library, const train::Pool& pool, co
     const auto with_defect =
         std::ranges::count_if(group.held_out, [](const Example& e) { return e.labels[0] > 0.5F; });
     if (group.held_out.empty()) {
-      reason = why_empty(group.name, scored);
+      reason = why_empty(group.name, scored, pool);
     } else if (group.tasks[0].binary && (with_defect == 0 || with_defect == std::ssize(group.held_out))) {
       std::size_t cells = 0;
       for (std::size_t s = 0; s < sides.size(); ++s) {
@@ -205,6 +257,8 @@ ModelEvaluation evaluate_model(const Model& model, const Library& library, const
   out.training_set_known = seen.known;
   const std::vector<train::Side> sides = choose(library, seen, options.structures, out);
   const train::Pool pool = train::make_pool(library);
+  check_elements(model, library, out.notes);
+  check_energies(model, library, pool, out.notes);
   const std::vector<Trial> trials = trials_of(library, pool, sides, out.scored);
   const std::map<std::string, Place> places = places_of(trials);
 

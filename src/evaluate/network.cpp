@@ -246,14 +246,21 @@ Network make(const Examples& examples, const Settings& settings, const std::func
 
 }  // namespace
 
-std::string problem() { return ""; }
-
-Network train(Shape shape, const Examples& examples, const Settings& settings,
-              const std::function<void()>& each_batch) {
-  if (shape == Shape::perceptron) return make<Perceptron>(examples, settings, each_batch);
+void train_here(Network& out, Shape shape, const Examples& examples, const Settings& settings,
+                const std::function<void()>& each_batch) {
+  if (shape == Shape::perceptron) {
+    out = make<Perceptron>(examples, settings, each_batch);
+    return;
+  }
   if (examples.columns < kFewestColumns)
     throw Error(ErrorKind::input, "too few features for convolutions", "they need 21 points");
-  return make<Convolutional>(examples, settings, each_batch);
+  out = make<Convolutional>(examples, settings, each_batch);
 }
 
 }  // namespace elver::evaluate::network
+
+/// What load_network.cpp looks for.
+extern "C" {
+extern const elver::evaluate::network::TrainHere elver_train_network;
+const elver::evaluate::network::TrainHere elver_train_network = &elver::evaluate::network::train_here;
+}

@@ -6,7 +6,7 @@
 
 namespace elver::evaluate::network {
 
-/// "" where elver was built with dlib; else why no network can be trained.
+/// "" where elver was built with dlib and finds the library of its own that has it; else why no network can be trained.
 std::string problem();
 
 /// In words, for the notes of tables.
@@ -53,5 +53,9 @@ using Network = std::function<std::vector<float>(const float* features, std::siz
 /// stop. Throws Error{resources} without dlib, Error{input} where there are too few columns. Source: Kingma and Ba,
 /// ICLR (2015); He et al., ICCV (2015) for the first weights.
 Network train(Shape shape, const Examples& examples, const Settings& settings, const std::function<void()>& each_batch);
+
+/// The same, within that library.
+using TrainHere = void (*)(Network& out, Shape shape, const Examples& examples, const Settings& settings,
+                           const std::function<void()>& each_batch);
 
 }  // namespace elver::evaluate::network

@@ -7,8 +7,8 @@
 namespace elver {
 namespace {
 
-constexpr double kHardly = 0.7;         // stored as it is where gzip leaves more than this
-constexpr std::size_t kSampled = 4096;  // values that are tried first
+constexpr double kHardly = 0.5;         // stored as it is where gzip leaves more than this
+constexpr std::size_t kSampled = 1024;  // values that are tried first
 
 /// Byte 0 of every `step`-th value, then byte 1, ...
 std::vector<std::byte> shuffled(std::span<const std::byte> values, std::size_t value_bytes, std::size_t step) {
@@ -20,21 +20,30 @@ std::vector<std::byte> shuffled(std::span<const std::byte> values, std::size_t v
   return out;
 }
 
+PackedChunk stored_as(std::vector<std::byte> made, std::uint32_t skipped) {
+  PackedChunk out{std::move(made), {}, skipped};
+  out.bytes = out.made;
+  return out;
+}
+
 }  // namespace
 
 PackedChunk pack_chunk(std::span<const std::byte> values, std::size_t value_bytes, std::size_t chunk_bytes) {
-  std::vector<std::byte> whole(chunk_bytes);
-  std::ranges::copy(values, whole.begin());
-  const std::size_t count = values.size() / value_bytes;
-  if (count > 4 * kSampled) {
-    const std::vector<std::byte> sample = shuffled(values, value_bytes, count / kSampled);
-    if (static_cast<double>(deflated(sample).size()) > kHardly * static_cast<double>(sample.size())) {
-      return {std::move(whole), 0b11};
-    }
+  std::vector<std::byte> padded;
+  if (values.size() < chunk_bytes) {
+    padded.resize(chunk_bytes);
+    std::ranges::copy(values, padded.begin());
   }
-  std::vector<std::byte> packed = deflated(value_bytes > 1 ? shuffled(whole, value_bytes, 1) : whole);
-  if (packed.size() >= whole.size()) return {std::move(whole), 0b11};
-  return {std::move(packed), 0};
+  const std::span<const std::byte> whole = padded.empty() ? values : padded;
+  const auto as_it_is = [&] { return padded.empty() ? PackedChunk{{}, values, 0b11} : stored_as(std::move(padded), 0b11); };
+  const std::size_t count = values.size() / value_bytes;
+  if (count > 16 * kSampled) {
+    const std::vector<std::byte> sample = shuffled(values, value_bytes, count / kSampled);
+    if (static_cast<double>(deflated(sample).size()) > kHardly * static_cast<double>(sample.size())) return as_it_is();
+  }
+  std::vector<std::byte> packed = value_bytes > 1 ? deflated(shuffled(whole, value_bytes, 1)) : deflated(whole);
+  if (packed.size() >= whole.size()) return as_it_is();
+  return stored_as(std::move(packed), 0);
 }
 
 }  // namespace elver

@@ -35,7 +35,7 @@ struct Draft {
   std::array<Calibration, kMostDimensions> calibrations;
   std::optional<Value> data;
   std::int64_t type = 0;
-  bool order_swapped = false, orsay = false, orsay_eels = false;
+  bool order_swapped = false, orsay = false, orsay_eels = false, swift_eels = false;
   std::optional<double> voltage, convergence, collection, integration, exposure, frames, pixel_time, sample_time_us;
 };
 
@@ -68,6 +68,21 @@ void note_instrument(Draft& draft, std::span<const Step> path, const Value& valu
     if (name == "Exposure (s)") note(draft.exposure, value);
     if (name == "Number of frames") note(draft.frames, value);
   }
+}
+
+/// The same as Nion Swift writes it: its own tags, in SI units.
+void note_swift(Draft& draft, std::span<const Step> path, const Value& value) {
+  const auto milli = [&](std::optional<double>& place) {
+    if (const auto number = value.number(); number && std::isfinite(*number) && !place) place = 1000 * *number;
+  };
+  if (is(path, {"instrument", "high_tension"}) || is(path, {"hardware_source", "autostem", "high_tension_v"}) ||
+      is(path, {"hardware_source", "autostem", "high_tension"})) {
+    note(draft.voltage, value);
+  }
+  if (is(path, {"instrument", "convergence_angle"})) milli(draft.convergence);
+  if (is(path, {"instrument", "collection_angle"})) milli(draft.collection);
+  if (is(path, {"hardware_source", "exposure"})) note(draft.exposure, value);
+  if (is(path, {"hardware_source", "signal_type"})) draft.swift_eels = value.text() == "eels" || value.text() == "EELS";
 }
 
 void note_data(Draft& draft, std::span<const Step> path, const Value& value) {
@@ -107,6 +122,7 @@ void note_tags(Draft& draft, std::span<const Step> path, const Value& value) {
   // A stack made of other images keeps their tags below.
   if (starts(path, {"source", "Tags at creation"})) path = path.subspan(2);
   note_instrument(draft, path, value);
+  note_swift(draft, path, value);
 }
 
 class Collector {
@@ -211,7 +227,7 @@ std::unique_ptr<Image> make_image(const Draft& draft, const Bytes& bytes, std::s
   info.title = draft.title;
   info.type = pixel.type;
   info.refusal = pixel.refusal;
-  info.signal_type = draft.signal == "EELS" || draft.orsay_eels ? "EELS" : "";
+  info.signal_type = draft.signal == "EELS" || draft.orsay_eels || draft.swift_eels ? "EELS" : "";
   if (draft.voltage) info.beam_energy_kev = kilovolts(*draft.voltage);
   info.convergence_mrad = draft.convergence;
   info.collection_mrad = draft.collection;

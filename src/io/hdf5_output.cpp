@@ -41,8 +41,10 @@ Cut make_cut(const SignalHeader& header) {
     cut.inner_pixels *= cut.dims[cut.split--];
   }
   std::fill_n(cut.chunk.begin(), cut.split, 1);
-  cut.chunk[cut.split] =
-      std::clamp<hsize_t>(kChunkBytes / (cut.inner_pixels * cut.pixel_bytes), 1, cut.dims[cut.split]);
+  // All of about one size: what the last one has too many is packed and stored, too.
+  const hsize_t steps = cut.dims[cut.split], most = std::max<hsize_t>(1, kChunkBytes / (cut.inner_pixels * cut.pixel_bytes));
+  const hsize_t pieces = (steps + most - 1) / most;
+  cut.chunk[cut.split] = (steps + pieces - 1) / pieces;
   return cut;
 }
 

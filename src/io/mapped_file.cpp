@@ -38,7 +38,14 @@ std::size_t size_of(const Descriptor& file, const std::filesystem::path& path) {
   if (file.number < 0) cannot_read(path, std::strerror(errno), "Check the name and the permissions");
   struct stat facts {};
   if (::fstat(file.number, &facts) != 0) cannot_read(path, std::strerror(errno), "");
-  if (S_ISDIR(facts.st_mode)) cannot_read(path, "it is a folder", "Give a file");
+  if (S_ISDIR(facts.st_mode)) {
+    std::error_code ignored;
+    for (const char* mark : {".zgroup", "zarr.json"}) {
+      if (std::filesystem::exists(path / mark, ignored))
+        cannot_read(path, "it is a Zarr store (HyperSpy's .zspy), which elver does not read", "Save it as .hspy");
+    }
+    cannot_read(path, "it is a folder", "Give a file");
+  }
   if (!S_ISREG(facts.st_mode)) cannot_read(path, "it is not a regular file", "Save it to disk first");
   if (facts.st_size == 0) cannot_read(path, "it is empty", "");
   return static_cast<std::size_t>(facts.st_size);

@@ -92,6 +92,18 @@ std::vector<Found> find_arrays(hid_t file) {
   return out;
 }
 
+/// With dim1 the first axis was the fastest for most who wrote it (HyperSpy, into "signals"), so that pixels lie in the other
+/// order; not for ncempy, which is NCEM's own. The names tell: y before x, or those that ncempy gives of itself.
+bool names_rows_first(const std::vector<Axis>& axes, const std::string& group) {
+  std::size_t x = axes.size(), y = axes.size(), unnamed = 0;
+  for (std::size_t i = 0; i < axes.size(); ++i) {
+    if (axes[i].name == "x") x = i;
+    if (axes[i].name == "y") y = i;
+    if (axes[i].name == text("dim%zu", i + 1)) ++unnamed;
+  }
+  return y < x ? x < axes.size() : unnamed == axes.size() && !group.starts_with("signals/");
+}
+
 std::unique_ptr<Image> read_array(hid_t file, const Found& found, const OpenOptions& options, bool only_image) {
   const hdf5::Handle group = hdf5::open_group(file, found.group.empty() ? "/" : found.group);
   ImageInfo info;
@@ -101,11 +113,11 @@ std::unique_ptr<Image> read_array(hid_t file, const Found& found, const OpenOpti
   read_microscope(file, info);
   const std::vector<hsize_t> dims = hdf5::shape(hdf5::open_dataset(group.get(), found.data).get());
   if (dims.empty()) hdf5::fail_read(file, info.id + " is a single value, not an image");
-  // dim1 was the first axis, and the fastest for who wrote it: pixels lie in the other order. With dim0 that ended.
-  const bool reversed = found.data != "datacube" && !dataset_if(group.get(), "dim0");
+  const bool older = found.data != "datacube" && !dataset_if(group.get(), "dim0");
   for (std::size_t i = 0; i < dims.size(); ++i) {
-    info.axes.push_back(read_axis(group.get(), text("dim%zu", reversed ? i + 1 : i), dims[i], info.refusal));
+    info.axes.push_back(read_axis(group.get(), text("dim%zu", older ? i + 1 : i), dims[i], info.refusal));
   }
+  const bool reversed = older && !names_rows_first(info.axes, found.group);
   std::vector<std::size_t> places(dims.size());
   for (std::size_t i = 0; i < dims.size(); ++i) places[i] = reversed ? dims.size() - 1 - i : i;
   if (reversed) std::ranges::reverse(info.axes);

@@ -67,20 +67,22 @@ class Nexus : public SignalWriter {
       hdf5::set_attribute(group.get(), "signal", "data");
       hdf5::set_attribute(group.get(), "title", header.title);
       if (!header.signal_type.empty()) hdf5::set_attribute(group.get(), "signal_type", header.signal_type);
-      hdf5::set_attribute(group.get(), "interpretation", interpretation(header));
+      interpret(group.get(), header);
       write_axes(group.get(), header);
     });
     file_.write_array(path, "data", header, block, context);
     file_.run([&](hid_t root) {
       const hdf5::Handle data = hdf5::open_dataset(root, path + "/data");
       hdf5::set_attribute(data.get(), "long_name", header.title);
-      hdf5::set_attribute(data.get(), "interpretation", interpretation(header));
+      interpret(data.get(), header);
       if (!header.quantity.empty()) hdf5::set_attribute(data.get(), "units", header.quantity);
     });
   }
 
-  static const char* interpretation(const SignalHeader& header) {
-    return header.axes.back().role == AxisRole::energy ? "spectrum" : "image";
+  /// An image has two axes; one row of pixels is nothing that NeXus has a word for.
+  static void interpret(hid_t object, const SignalHeader& header) {
+    const bool spectrum = header.axes.back().role == AxisRole::energy;
+    if (spectrum || header.axes.size() > 1) hdf5::set_attribute(object, "interpretation", spectrum ? "spectrum" : "image");
   }
 
   static void write_axes(hid_t group, const SignalHeader& header) {

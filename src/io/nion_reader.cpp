@@ -1,4 +1,5 @@
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
 #include "elver/error.hpp"
 #include "io/hdf5_reader.hpp"
@@ -25,14 +26,21 @@ std::vector<std::string> arrays(hid_t file) {
   return out;
 }
 
+nlohmann::json properties_of(hid_t file, hid_t dataset, const std::string& path) {
+  const std::string properties = hdf5::string_attribute(dataset, "properties");
+  try {
+    return swift_json(properties, path + "@properties");
+  } catch (const std::runtime_error& error) {
+    hdf5::fail_read(file, error.what());
+  }
+}
+
 Images read(hid_t file, const OpenOptions& options) {
   Images out;
   const std::vector<std::string> found = arrays(file);
   for (const std::string& path : found) {
     const hdf5::Handle dataset = hdf5::open_dataset(file, path);
-    const nlohmann::json properties =
-        nlohmann::json::parse(hdf5::string_attribute(dataset.get(), "properties"), nullptr, false);
-    if (!properties.is_object()) hdf5::fail_read(file, path + ": its properties are no JSON");
+    const nlohmann::json properties = properties_of(file, dataset.get(), path);
     const std::vector<hsize_t> dims = hdf5::shape(dataset.get());
     ImageInfo info = swift_info(properties, std::vector<std::uint64_t>(dims.begin(), dims.end()));
     info.id = path;
@@ -43,7 +51,7 @@ Images read(hid_t file, const OpenOptions& options) {
 
 }  // namespace
 
-const Hdf5Reader nion_reader{{"nion", "Nion Swift HDF5", ".h5 .nhdf", "every data item; axes, units; beam energy, exposure"},
+const Hdf5Reader nion_reader{{"nion", "Nion Swift HDF5", ".h5 .nhdf", "every data item; axes, units; beam energy, angles, exposure"},
                              [](hid_t file) { return !arrays(file).empty(); },
                              read};
 

@@ -8,6 +8,7 @@
 namespace elver {
 
 constexpr std::size_t kMayStay = 256 << 20;  ///< of a file whose pages may all stay this program's memory
+constexpr std::size_t kCopied = 8 << 10;     ///< bytes of a channel that are copied sooner than the page that holds them is mapped
 
 /// Pages of a mapped file: asked for when it is made. In a mapping of its own, so that all of them are let go at once when it is
 /// gone, unless the file is small.
@@ -136,7 +137,9 @@ class StridedImage::Copied : public Stretch {
 std::unique_ptr<Stretch> StridedImage::stretch(const PixelBlock& pixels, std::span<const ChannelRange> channels) const {
   if (layout_.bytes.file < 0 || pixels.size() == 0 || channels.empty()) return Image::stretch(pixels, channels);
   check({0, 0}, channels.front(), 0);
-  if (sparing_ && channels_first()) return std::make_unique<Copied>(*this, pixels, channels);
+  if (channels_first() && (sparing_ || pixels.size() * value_bytes() <= kCopied)) {
+    return std::make_unique<Copied>(*this, pixels, channels);
+  }
   return std::make_unique<Mapped>(*this, pixels, channels);
 }
 

@@ -10,8 +10,8 @@
 #include "io/utf8.hpp"
 #include "types/text.hpp"
 
-/// Nion Swift's .ndata1: a zip archive that holds data.npy and metadata.json as they are, without compression. Values
-/// are read where they lie.
+/// Nion Swift's .ndata1 (exported) and .ndata (in a library): a zip archive that holds data.npy and metadata.json as they
+/// are, without compression. Values are read where they lie.
 namespace elver {
 namespace {
 
@@ -30,20 +30,35 @@ struct Member {
   std::size_t start = 0, size = 0;  ///< of its bytes
 };
 
+/// The size of a member: from 4 GB on (some writers: 2 GB) it stands in an extra field of 64 bits. Throws std::runtime_error.
+std::size_t size_of(std::size_t said, std::string_view extra) {
+  constexpr std::size_t kElsewhere = 0xFFFFFFFF, kZip64 = 1;
+  if (said != kElsewhere) return said;
+  while (extra.size() >= 4) {
+    const std::size_t field = little_endian(extra, 2, 2);
+    if (field > extra.size() - 4) break;
+    if (little_endian(extra, 0, 2) == kZip64 && field >= 16) return little_endian(extra, 12, 8);  // behind the size unpacked
+    extra.remove_prefix(4 + field);
+  }
+  throw std::runtime_error("the size of a member is missing");
+}
+
 /// The member that begins at `at`; nothing behind the last. Throws std::runtime_error.
 std::optional<Member> member_at(std::string_view archive, std::size_t at) {
   if (archive.size() - at < kHeaderBytes || archive.substr(at, 4) != kLocalHeader) return std::nullopt;
   const std::size_t name = little_endian(archive, at + 26, 2), extra = little_endian(archive, at + 28, 2);
   Member member;
   member.start = at + kHeaderBytes + name + extra;
-  member.size = little_endian(archive, at + 18, 4);
   if (member.start > archive.size()) throw std::runtime_error("it ends within a header");
+  member.size = size_of(little_endian(archive, at + 18, 4), archive.substr(at + kHeaderBytes + name, extra));
   member.name = archive.substr(at + kHeaderBytes, name);
   const bool data_follows = (little_endian(archive, at + 6, 2) & 8) != 0;
   if (little_endian(archive, at + 8, 2) != 0 || data_follows) {
-    throw std::runtime_error("\"" + utf8_of(member.name) + "\" in it is compressed, as Nion Swift does not do");
+    throw std::runtime_error(text("\"%s\" in it is compressed, as Nion Swift does not do", utf8_of(member.name).c_str()));
   }
-  if (member.size > archive.size() - member.start) throw std::runtime_error("it ends within \"" + utf8_of(member.name) + "\"");
+  if (member.size > archive.size() - member.start) {
+    throw std::runtime_error(text("it ends within \"%s\"", utf8_of(member.name).c_str()));
+  }
   return member;
 }
 
@@ -52,21 +67,6 @@ bool recognises(const std::filesystem::path& /*path*/, std::span<const std::byte
   if (!bytes.starts_with(kLocalHeader) || bytes.size() < kHeaderBytes) return false;
   const std::string_view name = bytes.substr(kHeaderBytes, little_endian(bytes, 26, 2));
   return name == "data.npy" || name == "metadata.json";
-}
-
-/// Whether brackets stand in each other so deeply that no program wrote them: a parser would hold each.
-bool is_too_deep(std::string_view json) {
-  constexpr int kMostLevels = 200;
-  int level = 0;
-  bool quoted = false;
-  for (std::size_t i = 0; i < json.size() && level <= kMostLevels; ++i) {
-    const char c = json[i];
-    if (quoted && c == '\\') ++i;
-    if (c == '"') quoted = !quoted;
-    if (quoted) continue;
-    level += c == '[' || c == '{' ? 1 : c == ']' || c == '}' ? -1 : 0;
-  }
-  return level > kMostLevels;
 }
 
 std::unique_ptr<Image> make_image(const Bytes& bytes, const std::filesystem::path& path, const OpenOptions& options) {
@@ -79,17 +79,12 @@ std::unique_ptr<Image> make_image(const Bytes& bytes, const std::filesystem::pat
   if (!data) throw std::runtime_error("it holds no data.npy");
   NpyArray array = find_npy_array(bytes.span.subspan(data->start, data->size));
   nlohmann::json properties = nlohmann::json::object();
-  if (metadata) {
-    const std::string_view json = archive.substr(metadata->start, metadata->size);
-    if (is_too_deep(json)) throw std::runtime_error("its metadata.json nests too deeply");
-    properties = nlohmann::json::parse(json, nullptr, false);
-  }
-  if (!properties.is_object()) throw std::runtime_error("its metadata.json is no JSON");
+  if (metadata) properties = swift_json(archive.substr(metadata->start, metadata->size), "metadata.json");
   ImageInfo info = swift_info(properties, array.shape);
-  info.id = "0";
+  info.id = std::string("0");
   if (info.title.empty()) info.title = utf8_of(path.stem().string());
   info.type = array.type;
-  info.refusal = array.refusal;
+  if (info.refusal.empty()) info.refusal = array.refusal;
   StridedLayout layout{bytes, data->start + array.start, {}, array.swapped, array.half};
   for (const std::size_t place : arrange_axes(info, std::nullopt, options, true)) layout.strides.push_back(array.strides[place]);
   return std::make_unique<StridedImage>(std::move(info), std::move(layout));
@@ -103,7 +98,7 @@ File read(const Bytes& bytes, const std::filesystem::path& path, const OpenOptio
 
 }  // namespace
 
-const Reader swift_reader{{"ndata1", "Nion Swift", ".ndata1", "one data item; axes, units; beam energy, exposure"},
+const Reader swift_reader{{"ndata1", "Nion Swift", ".ndata1 .ndata", "one data item; axes, units; beam energy, angles, exposure"},
                           recognises,
                           read,
                           "Export it from Nion Swift again"};

@@ -89,20 +89,28 @@ Calibration calibration_of(const Axis& row, const Axis& column) {
   return out;
 }
 
-/// ImageJ's own words; it writes what is not ASCII as Java does.
-std::string description(const Calibration& calibration, const Axis& row, const Axis& column, double least, double most) {
-  std::string unit;
-  for (std::size_t i = 0; i < calibration.unit.size(); ++i) {
-    const std::string_view rest = std::string_view(calibration.unit).substr(i);
-    if (rest.starts_with("\xC2\xB5") || rest.starts_with("\xCE\xBC")) {
-      unit += "\\u00B5";
-      ++i;
-    } else if (static_cast<unsigned char>(rest.front()) >= 0x20 && static_cast<unsigned char>(rest.front()) < 0x7f) {
-      unit += rest.front();
+/// UTF-8 as ImageJ keeps a text: what is not ASCII, and the backslash, as Java's properties escape it. Both micros are one.
+std::string escaped(std::string_view utf8) {
+  std::string out;
+  for (std::size_t i = 0; i < utf8.size();) {
+    const unsigned first = static_cast<unsigned char>(utf8[i++]);
+    unsigned letter = first < 0x80 ? first : first & (first < 0xE0 ? 0x1FU : 0xFU);
+    for (; i < utf8.size() && (static_cast<unsigned char>(utf8[i]) & 0xC0) == 0x80; ++i) letter = letter << 6 | (static_cast<unsigned char>(utf8[i]) & 0x3FU);
+    constexpr unsigned kMicro = 0xB5, kMu = 0x3BC;
+    if (letter == kMu) letter = kMicro;
+    if (letter >= 0x20 && letter < 0x7F && letter != '\\') {
+      out += static_cast<char>(letter);
+    } else if (letter >= 0x20 && letter <= 0xFFFF) {
+      out += text("\\u%04X", letter);
     }
   }
+  return out;
+}
+
+/// ImageJ's own words.
+std::string description(const Calibration& calibration, const Axis& row, const Axis& column, double least, double most) {
   std::string out = "ImageJ=1.53t\n";
-  if (!unit.empty()) out += "unit=" + unit + "\n";
+  if (!calibration.unit.empty()) out += "unit=" + escaped(calibration.unit) + "\n";
   if (column.scale > 0) out += "xorigin=" + shortest(-column.offset / column.scale) + "\n";
   if (row.scale > 0) out += "yorigin=" + shortest(-row.offset / row.scale) + "\n";
   if (least <= most) out += "min=" + shortest(least) + "\nmax=" + shortest(most) + "\n";

@@ -48,8 +48,9 @@ void read_conditions(const json& facts, ImageInfo& info) {
   if (const auto volts = number_at(facts, "/Optics/AccelerationVoltage")) info.beam_energy_kev = kilovolts(*volts);
   if (const auto angle = number_at(facts, "/Optics/BeamConvergence"); angle && *angle > 0)
     info.convergence_mrad = *angle * kMradPerRad;
-  if (const auto angle = number_at(facts, "/CustomProperties/EnergyFilter.CollectionAngleRange/end"); angle && *angle > 0)
-    info.collection_mrad = *angle * kMradPerRad;
+  for (const char* place : {"/CustomProperties/EnergyFilter.CollectionAngleRange.End/value", "/CustomProperties/EnergyFilter.CollectionAngleRange.End"}) {
+    if (const auto angle = number_at(facts, place); angle && *angle > 0) info.collection_mrad = *angle * kMradPerRad;
+  }
   if (const auto dwell = number_at(facts, "/Scan/DwellTime"); dwell && *dwell > 0) info.dwell_s = dwell;
 }
 

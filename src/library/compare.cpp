@@ -145,9 +145,10 @@ NamedSpectrum read_named_spectrum(const std::string& what) {
   const std::size_t h5 = what.find(".h5:");
   if (h5 != std::string::npos) return of_library(what, what.substr(0, h5 + 3), what.substr(h5 + 4));
   const std::string extension = upper_case(fs::path(what).extension().string());
-  for (const char* image : {".DM3", ".DM4", ".HSPY", ".MSA", ".EMSA"}) {
+  for (const char* image : {".DM3", ".DM4", ".HSPY", ".EMD", ".NXS", ".MSA", ".EMSA"}) {
     if (extension == image) return of_image(what);
   }
+  if (extension == ".H5") throw Error(ErrorKind::usage, "which spectrum of " + what, "it is a library", "Name it as LIBRARY.h5:EDGE[:STRUCTURE[:ATOM]]");
   const std::vector<std::string> lines = read_lines(what);
   const std::optional<ReadSpectrum> found = read_spectrum(what, lines);
   if (!found) throw Error(ErrorKind::input, "cannot read " + what, "it holds no spectrum that elver knows", "Give two columns: energy in eV, value");
@@ -192,6 +193,8 @@ Comparison compare_spectra(const NamedSpectrum& first, const NamedSpectrum& seco
                 options.alignment == CompareShift::none ? "Let them be aligned (--align shift)" : "Widen --range");
   }
   out.similarity = similarity(common.a, common.b);
+  if (!std::isfinite(out.similarity.pearson))
+    throw Error(ErrorKind::mismatch, first.name + " and " + second.name + " cannot be compared", "one of them is flat where both are");
   for (std::vector<double>* values : {&common.a, &common.b}) {
     double mean = 0;
     for (const double v : *values) mean += std::abs(v) / static_cast<double>(values->size());
@@ -204,11 +207,10 @@ Comparison compare_spectra(const NamedSpectrum& first, const NamedSpectrum& seco
 }
 
 std::string comparison_json(const Comparison& c) {
-  const auto number = [](double x) { return std::isfinite(x) ? nlohmann::ordered_json(x) : nlohmann::ordered_json(); };
   nlohmann::ordered_json json{{"first", c.first},
                               {"second", c.second},
-                              {"cosine", number(c.similarity.cosine)},
-                              {"pearson", number(c.similarity.pearson)},
+                              {"cosine", c.similarity.cosine},
+                              {"pearson", c.similarity.pearson},
                               {"shift_ev", c.shift_ev},
                               {"shift_at_limit", c.at_limit},
                               {"from_ev", c.energy_ev.front()},

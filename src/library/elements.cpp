@@ -71,6 +71,13 @@ std::optional<double> nominal_edge_ev(std::string_view edge) {
   return found->second;
 }
 
+std::optional<double> layered_oxide_edge_ev(std::string_view edge) {
+  static const std::map<std::string_view, double> kEdges{{"O_K", 528.3},   {"Mn_L3", 640.9}, {"Mn_L23", 640.9}, {"Co_L3", 779.5},
+                                                         {"Co_L23", 779.5}, {"Ni_L3", 854.1}, {"Ni_L23", 854.1}};
+  const auto found = kEdges.find(edge);
+  return found == kEdges.end() ? std::nullopt : std::optional(found->second);
+}
+
 std::string edge_name(std::string_view element, std::string_view edge) {
   static const std::map<std::string, std::string> kNames{
       {"K", "K"},     {"1S", "K"},    {"1", "K"},     {"L1", "L1"},   {"2S", "L1"},   {"2", "L1"},    {"L2", "L2"},

@@ -100,6 +100,9 @@ ImportResult import_library(const std::vector<fs::path>& folders, const ImportOp
         if (wrong.kind() != ErrorKind::input) throw;
         report.fate = FileFate::refused;
         report.reason = wrong.what();
+      } catch (const std::logic_error&) {  // of the standard library's own conversions
+        report.fate = FileFate::refused;
+        report.reason = "a whole number in it is out of range";
       }
     }
     out.files.push_back(std::move(report));

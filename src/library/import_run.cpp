@@ -14,32 +14,26 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A name that HDF5 takes for one group.
+constexpr double kAbsoluteJump = 0.1;  ///< a normalised jump is 1; a cross section of an atom a hundredth of a square Angstrom
+
+}  // namespace
+
 std::string as_id(std::string name) {
   std::replace(name.begin(), name.end(), '/', '_');
   return name.empty() || name == "." ? "structure" : name;
 }
 
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
-/// Id of a structure that its file does not name: the material's number in its path, else the folder.
-std::string id_from_path(const SpectrumFile& file) {
+std::string id_from_path(const fs::path& of) {
   static const std::regex material(R"((mp|mvc|cod|icsd)-\d+)");
-  const std::string folder = file.folder.filename().string();
+  const std::string folder = of.filename().string();
   std::smatch found;
   if (std::regex_search(folder, found, material)) return found[0];
   return as_id(folder);
 }
 
-}  // namespace
-
 ImportRun::ImportRun(const ImportOptions& options, ImportResult& result) : options_(options), result_(result) {
   if (!options.labels.empty()) labels_ = Labels(options.labels);
-  if (!options.reference.empty()) reference_ = read_structure(options.reference).structure;
+  if (!options.reference.empty()) reference_ = primitive_cell(read_structure(options.reference).structure);
 }
 
 void ImportRun::read_incar(const fs::path& path, const std::vector<std::string>& lines, FileReport& report) {
@@ -58,6 +52,17 @@ void ImportRun::leave_out(const SpectrumFile& file, const std::string& why) {
 }
 
 void ImportRun::finish(const RunContext& context) {
+  for (const SpectrumFile& file : spectra) {
+    if (file.spectrum.code != SpectrumCode::table) codes_[file.folder] = name_of(file.spectrum.code);
+  }
+  for (SpectrumFile& file : spectra) {
+    const auto outcar = std::ranges::find_if(spectra, [&](const SpectrumFile& other) {
+      return other.folder == file.folder && other.spectrum.format == "VASP OUTCAR";
+    });
+    if (file.spectrum.format != "VASP vasprun.xml" || outcar == spectra.end()) continue;
+    leave_out(file, "its run is read from " + outcar->path.filename().string());
+    file.spectrum.energy_ev.clear();
+  }
   join_fdmnes();
   join_polarisations();
   for (SpectrumFile& file : spectra) {
@@ -84,6 +89,8 @@ void ImportRun::add(SpectrumFile& file) {
   ReadSpectrum& s = file.spectrum;
   const Cells labels = labels_.of(file.name);
   std::string why, note = s.note.empty() ? "" : s.note + "; ";
+  if (s.code == SpectrumCode::table && labels.empty() && codes_.contains(file.folder))
+    return leave_out(file, note + "a table beside a spectrum of " + codes_.at(file.folder) + ", whose other output it may be: name it in the labels to have it");
   const FoundStructure* found = structure_for(file, labels, why);
   // The edge: labels, the file, the run's input, the path.
   std::string edge = s.edge;
@@ -129,7 +136,11 @@ void ImportRun::add(SpectrumFile& file) {
   out.atom = atom_of(file, *found, element, labels, note);
   Structure cell = found->structure;
   if (const auto id = labels.find("structure"); id != labels.end()) cell.id = as_id(id->second);
-  if (cell.id.empty()) cell.id = id_from_path(file);
+  const bool named = !cell.id.empty() || found->format == "formula";
+  if (cell.id.empty()) {
+    const auto own = std::ranges::find_if(structures, [&](const StructureFile& read) { return &read.found == found; });
+    cell.id = id_from_path(own == structures.end() ? file.folder : own->folder);
+  }
   cell.composition.clear();
   label_by_atoms(cell);
   std::optional<Defects> defects;
@@ -151,17 +162,41 @@ void ImportRun::add(SpectrumFile& file) {
   out.formal_state = cell.atoms[out.atom].formal_state;
 
   // Energies, absolute.
+  if (s.code == SpectrumCode::table) {
+    s.note.clear();
+    fit_unit(s, edge);
+    if (!s.note.empty()) note += s.note + "; ";
+  }
   double zero = 0;
+  const std::optional<double> nominal = nominal_edge_ev(edge);
+  if (const double at = s.edge_ev > 0 ? s.edge_ev : nominal.value_or(0); s.relative && at > 0 && s.energy_ev.front() > at / 2) {
+    s.relative = false;  // FDMNES's keyword Energpho
+    if (s.fermi_ev) *s.fermi_ev += at;
+  }
+  if (s.code == SpectrumCode::fdmnes && s.relative && !s.fermi_ev) {
+    s.fermi_ev = 0;
+    note += "the Fermi level is FDMNES's zero; ";
+  }
   if (s.relative) {
-    const std::optional<double> nominal = nominal_edge_ev(edge);
     if (s.edge_ev <= 0 && !nominal)
       return leave_out(file, note + "its energies count from the edge, and elver has no energy for " + edge);
     zero = s.edge_ev > 0 ? s.edge_ev : *nominal;
     if (s.edge_ev <= 0) note += text("energies count from %g eV, the nominal edge; ", zero);
   }
+  s.note.clear();
+  cut_to_edge(s, s.fermi_ev.value_or(find_jump(s.energy_ev, s.absorption).onset_ev));
+  if (!s.note.empty()) note += s.note + "; ";
   for (const double e : s.energy_ev) out.energy_ev.push_back(e + zero);
   const EdgeJump jump = find_jump(s.energy_ev, s.absorption);
   if (!(jump.jump > 0)) return leave_out(file, note + "it does not rise to a jump");
+  if (!s.fermi_ev && s.absorption.front() >= jump.jump / 2) return leave_out(file, note + "its table begins above the edge, or shows none");
+  constexpr double kStillRising = 1.25;
+  if (s.absorption.back() == std::ranges::max(s.absorption) && s.absorption.back() > kStillRising * jump.jump)
+    return leave_out(file, note + "it still rises where it ends: its table ends on the edge");
+  if (s.norm > 0 && jump.jump < kAbsoluteJump) {  // FEFF's card ABSOLUTE
+    for (double& value : s.absorption) value /= s.norm;
+    note += "mu was not normalised in it; ";
+  }
   double fermi = s.fermi_ev.value_or(jump.onset_ev);
   const double inside = 0.01 * (s.energy_ev.back() - s.energy_ev.front());
   if (!(fermi > s.energy_ev.front() && fermi < s.energy_ev.back())) {
@@ -176,8 +211,12 @@ void ImportRun::add(SpectrumFile& file) {
   out.defect_distance_angstrom = defects ? distance_to(*defects, cell, out.atom) : std::nan("");
   out.neighbours = around;
   if (!found->note.empty()) note += found->note + "; ";
-  out.structure = place(std::move(cell), out.atom, note);
+  out.structure = place(std::move(cell), named ? NameOf::structure : NameOf::folder, out.atom, note);
   apply_labels(labels, out);
+  for (const SpectrumTable& other : result_.tables.spectra) {
+    if (other.edge == out.edge && other.structure == out.structure && other.atom == out.atom)
+      note += "the site has a spectrum already, of " + other.source + "; ";
+  }
 
   FileReport& mine = report(file);
   mine.fate = FileFate::imported;
@@ -185,44 +224,6 @@ void ImportRun::add(SpectrumFile& file) {
   if (note.ends_with("; ")) note.resize(note.size() - 2);
   mine.reason = note;
   result_.tables.spectra.push_back(std::move(out));
-}
-
-void ImportRun::choose_shifts() {
-  std::map<std::string, std::map<std::string, std::vector<double>>> onsets;  // edge, code
-  for (const SpectrumTable& s : result_.tables.spectra) onsets[s.edge][s.code].push_back(s.fermi_ev);
-  for (auto& [edge, codes] : onsets) {
-    // Codes have zeros of their own: all but the one with the most spectra are moved to it, one constant a code.
-    auto most = codes.begin();
-    for (auto it = codes.begin(); it != codes.end(); ++it) {
-      if (it->second.size() > most->second.size()) most = it;
-    }
-    const double base = median(most->second);
-    std::string moved;
-    for (const auto& [code, values] : codes) {
-      if (code == most->first) continue;
-      const double by = base - median(values);
-      moved += text("; %s moved by %.2f eV to %s", code.c_str(), by, most->first.c_str());
-      for (SpectrumTable& s : result_.tables.spectra) {
-        if (s.edge != edge || s.code != code) continue;
-        s.fermi_ev += by;
-        for (double& e : s.energy_ev) e += by;
-      }
-    }
-    // An L2 goes with its L3: their distance is the calculation's.
-    std::string of = edge;
-    if (edge.ends_with("_L2") && onsets.count(edge.substr(0, edge.size() - 1) + "3") != 0) of.back() = '3';
-    const auto given = options_.anchor_ev.find(of);
-    const std::optional<double> nominal = given != options_.anchor_ev.end() ? std::optional(given->second) : nominal_edge_ev(of);
-    double from = base;
-    if (of != edge) {
-      const auto& others = onsets[of];
-      const auto same = others.find(most->first);
-      from = median(same == others.end() ? others.begin()->second : same->second);
-    }
-    result_.tables.shift_ev[edge] = nominal ? *nominal - from : 0.0;
-    result_.tables.anchor[edge] =
-        (nominal ? "median onset of " + of + text(" -> %g eV", *nominal) : std::string("none: energies are the code's own")) + moved;
-  }
 }
 
 }  // namespace elver

@@ -1,9 +1,9 @@
 #include "library/spectrum_files.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <numbers>
-#include <numeric>
 #include <regex>
 
 #include "elver/error.hpp"
@@ -14,24 +14,11 @@
 namespace elver {
 namespace {
 
-constexpr std::size_t kFewest = 8;  ///< points: fewer make no spectrum
-
 [[noreturn]] void malformed(const std::string& what, const std::string& why) {
   throw Error(ErrorKind::input, "malformed " + what, why);
 }
 
 bool contains(const std::string& line, const char* part) { return line.find(part) != std::string::npos; }
-
-void take_columns(ReadSpectrum& out, const TextTable& table, std::size_t energy, std::size_t value) {
-  if (table.rows.size() < kFewest) malformed(out.format, text("it holds %zu points", table.rows.size()));
-  for (const std::vector<double>& row : table.rows) {
-    out.energy_ev.push_back(row[energy]);
-    out.absorption.push_back(row[value]);
-  }
-  make_rising(out.energy_ev, out.absorption);
-  if (out.energy_ev.size() < kFewest) malformed(out.format, text("it holds %zu different energies", out.energy_ev.size()));
-  if (*std::max_element(out.absorption.begin(), out.absorption.end()) <= 0) malformed(out.format, "all its values are 0 or below: it ends before the edge");
-}
 
 ReadSpectrum read_feff(const std::vector<std::string>& lines) {
   ReadSpectrum out;
@@ -44,6 +31,7 @@ ReadSpectrum read_feff(const std::vector<std::string>& lines) {
   static const std::regex norm(R"(normalize mu\s+(\S+))");
   for (const std::string& line : table.header) {
     std::smatch found;
+    if (line.size() > 400) continue;  // no line of FEFF's
     if (std::regex_search(line, found, shell)) out.edge = edge_name(element_symbol(std::stoi(found[1])), found[2].str());
     if (std::regex_search(line, found, norm) && !to_number(found[1].str(), out.norm)) out.norm = 0;
   }
@@ -185,7 +173,7 @@ std::optional<ReadSpectrum> read_vasp(const std::filesystem::path& path, const s
   if (shell == 2 && l == 1) out.edge = "_L23";
   TextTable table;
   for (const std::vector<double>& row : rows) table.rows.push_back({row[0], row[0] * (row[1] + row[2] + row[3]) / 3});
-  while (table.rows.size() > kFewest && table.rows.front()[1] <= 0 && table.rows[1][1] <= 0) table.rows.erase(table.rows.begin());
+  while (table.rows.size() > kFewestPoints && table.rows.front()[1] <= 0 && table.rows[1][1] <= 0) table.rows.erase(table.rows.begin());
   take_columns(out, table, 0, 1);
   return out;
 }
@@ -195,51 +183,6 @@ std::optional<ReadSpectrum> read_vasp(const std::filesystem::path& path, const s
 std::string_view name_of(SpectrumCode code) {
   constexpr std::array<std::string_view, 6> kNames{"FEFF", "FDMNES", "OCEAN", "XSPECTRA", "VASP", "table"};
   return kNames[static_cast<std::size_t>(code)];
-}
-
-void make_rising(std::vector<double>& energy, std::vector<double>& values) {
-  std::vector<std::size_t> order(energy.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return energy[a] < energy[b]; });
-  std::vector<double> e, v;
-  std::size_t equal = 1;
-  for (const std::size_t i : order) {
-    if (!e.empty() && energy[i] - e.back() < 1e-9) {
-      ++equal;
-      v.back() += (values[i] - v.back()) / static_cast<double>(equal);
-      continue;
-    }
-    equal = 1;
-    e.push_back(energy[i]);
-    v.push_back(values[i]);
-  }
-  energy = std::move(e);
-  values = std::move(v);
-}
-
-EdgeJump find_jump(const std::vector<double>& energy, const std::vector<double>& values) {
-  EdgeJump out;
-  out.onset_ev = energy.front();
-  for (int round = 0; round < 3; ++round) {  // the upper third depends on the onset, and that on the jump
-    const double from = energy.back() - (energy.back() - out.onset_ev) / 3;
-    double area = 0, width = 0;
-    for (std::size_t i = 1; i < energy.size(); ++i) {
-      if (energy[i] < from) continue;
-      area += (energy[i] - energy[i - 1]) * (values[i] + values[i - 1]) / 2;
-      width += energy[i] - energy[i - 1];
-    }
-    out.jump = area / width;
-    for (std::size_t i = 0; i < energy.size(); ++i) {
-      if (values[i] < out.jump / 2) continue;
-      out.onset_ev = energy[i];
-      if (i > 0) {
-        const double share = (out.jump / 2 - values[i - 1]) / (values[i] - values[i - 1]);
-        out.onset_ev = energy[i - 1] + std::clamp(share, 0.0, 1.0) * (energy[i] - energy[i - 1]);
-      }
-      break;
-    }
-  }
-  return out;
 }
 
 std::vector<double> fdmnes_convolution(const ReadSpectrum& site, double hole_width_ev) {
@@ -283,19 +226,15 @@ std::optional<ReadSpectrum> read_spectrum(const std::filesystem::path& path, con
   if (std::optional<ReadSpectrum> found = read_ocean(path, lines)) return found;
   if (file.ends_with(".xml") || file.starts_with("OUTCAR")) return read_vasp(path, lines);
   bool feff = false;
-  for (std::size_t i = 0; i < lines.size() && i < 60; ++i)
-    feff = feff || (contains(lines[i], "omega") && contains(lines[i], "mu0") && contains(lines[i], "chi"));
+  for (const std::string& line : lines) {  // its header lists the paths, of which there may be hundreds
+    feff = contains(line, "mu0") && contains(line, "chi") && (contains(line, "omega") || contains(line, "edge"));
+    const std::size_t first = line.find_first_not_of(" \t");
+    if (feff || (first != std::string::npos && (std::isdigit(static_cast<unsigned char>(line[first])) != 0 || line[first] == '-'))) break;
+  }
   if (feff) return read_feff(lines);
   if (std::optional<ReadSpectrum> found = read_fdmnes(path, lines)) return found;
   if (std::optional<ReadSpectrum> found = read_xspectra(path, lines)) return found;
-  const TextTable table = find_table(lines);
-  if (table.rows.size() < kFewest) return std::nullopt;
-  ReadSpectrum out;
-  out.format = text("table of %zu columns", table.columns());
-  if (table.columns() > 2) out.note = "the second column was taken";
-  take_columns(out, table, 0, 1);
-  out.relative = out.energy_ev.front() < 0;
-  return out;
+  return read_plain_table(lines);
 }
 
 }  // namespace elver

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "elver/import.hpp"
+#include "library/text_table.hpp"
 
 namespace elver {
 
@@ -35,6 +36,19 @@ struct ReadSpectrum {
 /// Reads a file if its content (or, for OCEAN and VASP, its name) says that it is a spectrum; nothing if it does not.
 /// Throws Error{input} for one that does and is malformed.
 std::optional<ReadSpectrum> read_spectrum(const std::filesystem::path& path, const std::vector<std::string>& lines);
+
+/// Of a table that does not say who wrote it: energies and values by the names of the columns, else the first two that count
+/// no lines; the unit that the header names. Nothing if there is none. Throws Error{input}.
+std::optional<ReadSpectrum> read_plain_table(const std::vector<std::string>& lines);
+/// Adds two columns of a table to the spectrum, energies rising, and notes what is left out of them.
+/// Throws Error{input} when they hold less than one spectrum, or more.
+void take_columns(ReadSpectrum& out, const TextTable& table, std::size_t energy, std::size_t value);
+/// Puts a plain table's energies into eV where only keV, Ry or Hartree fit its edge, and marks them as relative where they
+/// begin near 0 and do not come near it. Throws Error{input} where nothing fits.
+void fit_unit(ReadSpectrum& table, const std::string& edge);
+/// Leaves out what lies so far from the edge (on the file's energies) that no library holds it.
+void cut_to_edge(ReadSpectrum& spectrum, double edge_ev);
+inline constexpr std::size_t kFewestPoints = 8;  ///< fewer make no spectrum
 
 /// Energies sorted and strictly rising, values of equal energies averaged.
 void make_rising(std::vector<double>& energy, std::vector<double>& values);

@@ -79,32 +79,38 @@ FoundStructure read_poscar(const std::vector<std::string>& lines) {
   constexpr const char* kWhat = "POSCAR";
   FoundStructure out;
   out.format = kWhat;
-  const double scale = numbers_at(lines, 1, 1, kWhat)[0];
+  const std::vector<double> scale = numbers_at(lines, 1, 1, kWhat);
   Structure& cell = out.structure;
   for (std::size_t i = 0; i < 3; ++i) {
     const std::vector<double> row = numbers_at(lines, 2 + i, 3, kWhat);
     for (std::size_t k = 0; k < 3; ++k) cell.lattice[i][k] = row[k];
   }
-  double factor = scale;
-  if (scale < 0) {  // the wanted volume
-    const auto& m = cell.lattice;
-    const double volume = std::abs(m[0][0] * (m[1][1] * m[2][2] - m[1][2] * m[2][1]) -
-                                   m[0][1] * (m[1][0] * m[2][2] - m[1][2] * m[2][0]) +
-                                   m[0][2] * (m[1][0] * m[2][1] - m[1][1] * m[2][0]));
-    factor = std::cbrt(-scale / volume);
-  }
+  const auto& m = cell.lattice;
+  const double volume = std::abs(m[0][0] * (m[1][1] * m[2][2] - m[1][2] * m[2][1]) -
+                                 m[0][1] * (m[1][0] * m[2][2] - m[1][2] * m[2][0]) +
+                                 m[0][2] * (m[1][0] * m[2][1] - m[1][1] * m[2][0]));
+  if (!(volume > 1e-6)) malformed(kWhat, "its vectors make no volume");
+  std::array<double, 3> factor{};  // along x, y and z; below 0: the wanted volume
+  factor.fill(scale[0] < 0 ? std::cbrt(-scale[0] / volume) : scale[0]);
+  for (std::size_t k = 0; scale.size() >= 3 && k < 3; ++k) factor[k] = scale[k];
   for (auto& row : cell.lattice) {
-    for (double& value : row) value *= factor;
+    for (std::size_t k = 0; k < 3; ++k) row[k] *= factor[k];
   }
   if (lines.size() < 8) malformed(kWhat, "it ends too early");
-  std::vector<std::string> elements = split_words(lines[5]);
+  const auto words_of = [&](std::size_t line) { return split_words(lines[line].substr(0, lines[line].find('!'))); };
+  std::vector<std::string> elements = words_of(5);
+  std::size_t at = 6;
   double number = 0;
-  if (elements.empty() || to_number(elements.front(), number)) {
-    malformed(kWhat, "it names no elements (VASP 4)", "Put a line with the elements above that of their numbers");
+  if (elements.empty() || to_number(elements.front(), number)) {  // VASP 4: the title may name them
+    at = 5;
+    elements = words_of(0);
+    const bool named = std::ranges::none_of(elements, [](const std::string& word) { return tidy_symbol(word).empty(); });
+    if (!named || elements.size() != line_numbers(lines[5]).size())
+      malformed(kWhat, "it names no elements (VASP 4)", "Put a line with the elements above that of their numbers");
+    out.note = "elements of its first line";
   }
-  const std::vector<std::string> counts = split_words(lines[6]);
+  const std::vector<std::string> counts = words_of(at++);
   if (counts.size() < elements.size()) malformed(kWhat, "there are fewer numbers of atoms than elements");
-  std::size_t at = 7;
   if (keyword(lines[at]).starts_with("S")) ++at;  // selective dynamics
   if (at >= lines.size()) malformed(kWhat, "it ends too early");
   const std::string mode = keyword(lines[at++]);
@@ -118,7 +124,7 @@ FoundStructure read_poscar(const std::vector<std::string>& lines) {
       const std::vector<double> row = numbers_at(lines, at, 3, kWhat);
       std::array<double, 3> place{row[0], row[1], row[2]};
       if (cartesian) {
-        for (double& value : place) value *= factor;
+        for (std::size_t k = 0; k < 3; ++k) place[k] *= factor[k];
         place = fractional(cell.lattice, place);
       }
       cell.atoms.push_back({element, place, 0});
@@ -139,8 +145,9 @@ FoundStructure read_feff_input(const std::vector<std::string>& lines) {
   char block = ' ';  // P: potentials, A: atoms
   bool formal_tags = false;
   for (const std::string& raw : lines) {
-    const std::string line = raw.substr(0, raw.find('*'));
-    const std::vector<std::string> words = split_words(line);
+    const std::size_t first = raw.find_first_not_of(" \t");
+    if (first == std::string::npos || std::string_view("#%;").find(raw[first]) != std::string_view::npos) continue;
+    const std::vector<std::string> words = split_words(raw.substr(0, raw.find_first_of("*!")));
     if (words.empty()) continue;
     const std::string key = upper_case(words[0]);
     double number = 0;
@@ -313,8 +320,8 @@ std::string structure_kind(const std::vector<std::string>& lines) {
   bool atoms = false, potentials = false, fdmnes_cell = false, fdmnes_out = false;
   for (const std::string& line : lines) {
     const std::string key = keyword(line);
-    atoms = atoms || key == "ATOMS";
-    potentials = potentials || key == "POTENTIALS";
+    atoms = atoms || key.starts_with("ATOM");
+    potentials = potentials || key.starts_with("POTE");
     fdmnes_cell = fdmnes_cell || key.starts_with("CRYSTAL") || key.starts_with("MOLECULE") || key == "CIF_FILE";
     fdmnes_out = fdmnes_out || key == "FILOUT" || key == "RADIUS" || key == "RANGE" || key == "Z_ABSORBER";
   }
@@ -322,9 +329,12 @@ std::string structure_kind(const std::vector<std::string>& lines) {
   if (fdmnes_cell && fdmnes_out) return "fdmnes";
   if (lines.size() < 8) return "";
   const std::vector<double> scale = line_numbers(lines[1]);
-  if (scale.size() != 1 || scale[0] == 0) return "";
+  if ((scale.size() != 1 && scale.size() != 3) || scale[0] == 0) return "";
   for (std::size_t i = 2; i < 5; ++i) {
     if (line_numbers(lines[i]).size() != 3) return "";
+  }
+  for (const double count : line_numbers(lines[5])) {  // or words: elements
+    if (count != std::round(count)) return "";
   }
   return "poscar";
 }

@@ -34,6 +34,9 @@ std::array<std::array<double, 3>, 3> cell_vectors(const std::array<double, 6>& c
 /// Every atom's images under the operations of a space group ("Fm-3m", "225", "P 1 21/c 1"). Throws Error{input}.
 void expand_by_space_group(Structure& structure, const std::string& group);
 
+/// The smallest cell of the same crystal: of a conventional cell that is centred, the primitive one.
+Structure primitive_cell(const Structure& cell);
+
 /// An atom of a finite cluster, position in Angstrom.
 struct ClusterAtom {
   std::string element;

@@ -17,6 +17,7 @@
 #include "maps/device_maps.hpp"
 #include "maps/task_maps.hpp"
 #include "types/arena.hpp"
+#include "types/large_pages.hpp"
 #include "types/ranked.hpp"
 #include "types/stopwatch.hpp"
 #include "types/text.hpp"
@@ -162,6 +163,10 @@ MapResult map_image(const Image& image, const Model& model, std::span<const std:
   const RunContext left = left_for_tiles(context, pixels, result.maps.size());
   const std::vector<int> devices = engine::devices_to_use(context, why_not_on_devices(model, image, context.forest));
 
+  for (Map& map : result.maps) {  // one after the other, so that they lie side by side
+    map.values.reserve(pixels);
+    ask_for_large_pages_around(map.values.data(), pixels * sizeof(float));
+  }
   std::optional<engine::EdgePipelines> plan;
   std::optional<engine::ForestRunner> forest;
   in_arena(context, [&] {

@@ -19,9 +19,9 @@ void validate(const Model& model, const std::string& where);
 /// The recipe of a model, as make_model reads it. `booster` gives the path to write for a task.
 nlohmann::ordered_json recipe_json(const Model& model, const std::function<std::string(const Task&)>& booster);
 
-/// A model from a recipe's text; `load` gives a task's booster from its path. Validated.
+/// A model from a recipe; `load` gives a task's booster from its path. Validated.
 /// Throws Error{input} naming `where`, the key, and what is expected there.
-Model read_recipe(std::string_view text, const std::string& where,
+Model read_recipe(const nlohmann::json& recipe, const std::string& where,
                   const std::function<Booster(const std::string&)>& load);
 
 /// The model in a file's bytes, whose seal is not looked at. Throws Error{input}.

@@ -186,10 +186,9 @@ ReferenceSpectrum read_reference(const JsonValue& value) {
 
 }  // namespace
 
-Model read_recipe(std::string_view content, const std::string& where,
+Model read_recipe(const nlohmann::json& recipe, const std::string& where,
                   const std::function<Booster(const std::string&)>& load) {
-  const nlohmann::json json = parse_json(content, where);
-  const JsonValue root(json, where);
+  const JsonValue root(recipe, where);
   // The last three are what `elver model show --json` adds.
   root.object({"name", "purpose", "edges", "features", "background", "tasks", "references", "domain", "training", "feature_count",
                "format_version", "sha256"});
@@ -230,7 +229,7 @@ Model make_model(const std::filesystem::path& recipe) {
   if (!stream || (stream.peek() != std::ifstream::traits_type::eof() && !(content << stream.rdbuf()))) {
     throw Error(ErrorKind::input, "cannot read " + where, "no such file, or no right to read it");
   }
-  return read_recipe(content.str(), where,
+  return read_recipe(parse_json(content.str(), where), where,
                      [&](const std::string& path) { return Booster::load((recipe.parent_path() / path).string()); });
 }
 

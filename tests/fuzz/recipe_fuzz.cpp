@@ -3,9 +3,10 @@
 #include <string_view>
 
 #include "elver/error.hpp"
+#include "model/json_value.hpp"
 #include "model/model.hpp"
 
-/// Any bytes as a recipe, the text that every model file holds. The boosters have a target of their own: each path
+/// Any bytes as a recipe, the text that model files are made from, and hold. The boosters have a target of their own: each path
 /// gives the same one, a single leaf on two features.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const elver::Booster booster = [] {
@@ -23,8 +24,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     return elver::Booster::parse({bytes.begin(), bytes.end()}, "booster");
   }();
   try {
-    const elver::Model model = elver::read_recipe({reinterpret_cast<const char*>(data), size}, "recipe",
-                                                  [](const std::string&) { return booster; });
+    const elver::Model model = elver::read_recipe(elver::parse_json({reinterpret_cast<const char*>(data), size}, "recipe"),
+                                                  "recipe", [](const std::string&) { return booster; });
     static_cast<void>(elver::model_json(model));
   } catch (const elver::Error&) {
   }

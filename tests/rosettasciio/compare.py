@@ -5,7 +5,8 @@ them in each of its formats, and RosettaSciIO read those.
     compare.py ELVER [FILE ...]
 
 Without FILE, samples are written by RosettaSciIO's own writers (NCEM EMD, NeXus, Ripple, HyperSpy with every filter at
-hand, EMSA) and by this script where RosettaSciIO has no writer (Velox EMD). Needs rosettasciio, h5py, numpy.
+hand, EMSA) and by this script where RosettaSciIO has no writer (Velox EMD), and then others.py and imagej.py take their
+turn, with the programs that are installed. Needs rosettasciio, h5py, numpy.
 Exit code: 0 all equal, 1 a difference, 77 RosettaSciIO is not installed.
 """
 import importlib.util
@@ -93,8 +94,11 @@ def by_rosettasciio(path):
 
 
 def by_elver(elver, path, folder):
-    listed = json.loads(subprocess.run([elver, "info", str(path), "--json"], check=True, capture_output=True, text=True).stdout)
-    for image in listed["images"]:
+    listed = subprocess.run([elver, "info", str(path), "--json"], capture_output=True, text=True)
+    if listed.returncode != 0:
+        yield {"id": "info"}, None, listed.stderr.strip()
+        return
+    for image in json.loads(listed.stdout)["images"]:
         out = folder / "read.hspy"
         done = subprocess.run([elver, "convert", str(path), str(out), "--dataset", image["id"], "--quiet"], capture_output=True, text=True)
         if done.returncode != 0:
@@ -125,10 +129,15 @@ def differences(image, values, other):
     if not np.array_equal(values, data.astype(values.dtype), equal_nan=values.dtype.kind == "f"):
         wrong.append("values differ")
     for a, b in zip(mine, axes):
+        if a["units"] == "nm" and b.get("units") in ("pm", "Å", "µm", "um"):  # RosettaSciIO chooses the unit of Velox by the size
+            per = {"pm": 1e-3, "Å": 0.1}.get(b["units"], 1e3)
+            b = b | {"units": "nm", "scale": b["scale"] * per, "offset": b.get("offset", 0) * per}
+        if a["units"] == "eV" and b.get("units") == "keV":
+            b = b | {"units": "eV", "scale": b["scale"] * 1e3, "offset": b.get("offset", 0) * 1e3}
         for key in ("scale", "offset"):
             if not np.isclose(a[key], b.get(key, 0 if key == "offset" else 1), rtol=1e-6, atol=1e-9):
                 wrong.append(f"axis {a['name']}: {key} {a[key]} against {b.get(key)}")
-        theirs = "" if b.get("units") in (None, "<undefined>") else str(b["units"])
+        theirs = "" if b.get("units") in (None, "<undefined>", "[]") else str(b["units"])
         if a["units"] != theirs:
             wrong.append(f"axis {a['name']}: unit '{a['units']}' against '{theirs}'")
     tem = other["metadata"].get("Acquisition_instrument", {}).get("TEM", {})
@@ -235,6 +244,9 @@ def main():
                 print(f"written .{ending}: " + "; ".join(faults))
     print(f"RosettaSciIO {rsciio.__version__}: read: {equal} equal, {different} different, {refused} refused; "
           f"written: {', '.join(f'{n} {ending}' for ending, n in counts.items())}, {wrong} different")
+    if not given:
+        beside = Path(__file__).parent
+        wrong += sum(subprocess.run([sys.executable, str(beside / script), elver]).returncode == 1 for script in ("others.py", "imagej.py"))
     return 1 if different or wrong else 0
 
 
