@@ -60,7 +60,7 @@ TEST(ForestEngine, MarginsOfEveryKindOfTreeAreTheSameBits) {
   expect_same_margins(random_booster({.categorical = true}), "categorical");
 }
 
-// Linear bases, noise terms, intervals and the domain do not care who walks the trees; failed and masked pixels
+// Linear bases, gated terms, intervals and the domain do not care who walks the trees; failed and masked pixels
 // neither.
 TEST(ForestEngine, MapsAreTheSameBits) {
   NEEDS_XGBOOST();
@@ -71,8 +71,8 @@ TEST(ForestEngine, MapsAreTheSameBits) {
         {{.trees = 9, .depth = 5}, {.trees = 8, .depth = 3, .outputs = 2, .seed = 2}, {.trees = 7}, {.dart = true}});
     model.tasks[0].base = random_base(model, 1, 1);
     model.tasks[1].base = random_base(model, 2, 2);
-    model.tasks[1].noise = NoiseTerm{random_base(model, 4, 4), {0.01, 0.2}};
-    model.tasks[2].noise = NoiseTerm{random_base(model, 1, 5), {0.1}};
+    model.tasks[1].gated = GatedTerm{random_base(model, 12, 4), {0.01, 0.03, 0.2}, 2};
+    model.tasks[2].gated = GatedTerm{random_base(model, 2, 5), {}, 1};
     model.tasks[3].base = random_base(model, 1, 6);
     model.tasks[0].trust = Trust{.error = {0.1, {1, 2, 3}}, .quantile = 1.5};
     model.domain = Domain{random_base(model, 9, 3), std::vector<NoiseVariance>(9, {0.5, {1, 0, 2}}), 1.2};

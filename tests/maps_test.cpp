@@ -85,13 +85,21 @@ TEST(Maps, SayHowFarTheyCanBeTrusted) {
     EXPECT_NEAR(static_cast<double>(map_of(result, "domain_distance").values[p]), late ? 0 : 2, 0.2);
   }
   EXPECT_THAT(result.notes, Contains(HasSubstr("4 of 6 pixels are unlike")));
-  // A noise term is added after the trees, by the weight of the pixel's noise.
+  // A gated term is added after the trees: a function times the edge's gate, which opens with its noise.
   const float before = map_of(result, "li_content").values[0];
-  model.tasks[0].noise = NoiseTerm{{{kFeatures}, {1.0F}, std::vector<float>(kFeatures, 0.0F)}, {0.5}};
+  model.tasks[0].gated = GatedTerm{{{kFeatures}, {1.0F}, std::vector<float>(kFeatures, 0.0F)}, {0.5}};
   const MapResult with = map_image(sample(2, 3), model, {}, {});
   const double noise = noise_of(std::span(&map_of(with, "snr_O_K").values[0], 1));
   EXPECT_GT(noise, 0);
   EXPECT_NEAR(static_cast<double>(map_of(with, "li_content").values[0] - before), noise / (noise + 0.5), 1e-6);
+  // A projection is a gate up to 4: here it is 1 in one task and 9 in another, its function 0.25.
+  const std::vector<float> flat(2 * kFeatures, 0.0F);
+  for (const float projection : {1.0F, 9.0F}) {
+    model.tasks[0].gated = GatedTerm{{{kFeatures}, {projection, 0.25F}, flat}, {}, 1};
+    const MapResult moved = map_image(sample(2, 3), model, {}, {});
+    EXPECT_NEAR(static_cast<double>(map_of(moved, "li_content").values[0] - before),
+                0.25 * std::min(4.0, static_cast<double>(projection)), 1e-6);
+  }
   model.tasks[1].trust->least_probability = 0.5;
   EXPECT_EQ(map_of(map_image(sample(2, 3), model, {}, {}), "count_Ni_set_size").values[1], 1.0F);
 }

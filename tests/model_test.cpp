@@ -145,10 +145,11 @@ void expect_equal(const Model& a, const Model& b) {
     EXPECT_EQ(a.tasks[i].base.parts, b.tasks[i].base.parts);
     EXPECT_EQ(a.tasks[i].base.intercept, b.tasks[i].base.intercept);
     EXPECT_EQ(a.tasks[i].base.weights, b.tasks[i].base.weights);
-    ASSERT_EQ(a.tasks[i].noise.has_value(), b.tasks[i].noise.has_value());
-    if (a.tasks[i].noise) {
-      EXPECT_EQ(a.tasks[i].noise->levels, b.tasks[i].noise->levels);
-      EXPECT_EQ(a.tasks[i].noise->linear.weights, b.tasks[i].noise->linear.weights);
+    ASSERT_EQ(a.tasks[i].gated.has_value(), b.tasks[i].gated.has_value());
+    if (a.tasks[i].gated) {
+      EXPECT_EQ(a.tasks[i].gated->levels, b.tasks[i].gated->levels);
+      EXPECT_EQ(a.tasks[i].gated->projections, b.tasks[i].gated->projections);
+      EXPECT_EQ(a.tasks[i].gated->linear.weights, b.tasks[i].gated->linear.weights);
     }
     ASSERT_EQ(a.tasks[i].trust.has_value(), b.tasks[i].trust.has_value());
     if (!a.tasks[i].trust) continue;
@@ -228,7 +229,7 @@ TEST_F(ModelTest, BasesTrustAndDomainAreKeptToTheLastBit) {
   };
   model.tasks[0].base = base(1);
   model.tasks[1].base = base(3);
-  model.tasks[1].noise = NoiseTerm{base(6), {0.25, 0.5}};
+  model.tasks[1].gated = GatedTerm{base(10), {0.25, 0.5}, 1};
   model.tasks[0].trust = Trust{.coverage = 0.8, .error = {0.1, {0.2, 1.0 / 3}, {0.03, 0.3}, {0.5, 0}}, .quantile = 1.1};
   model.tasks[1].trust = Trust{.error = {}, .least_probability = 0.07};
   model.tasks[2].trust = Trust{.error = {}, .slope = 1.5, .offset = -0.25};
@@ -251,6 +252,11 @@ TEST_F(ModelTest, BasesTrustAndDomainAreKeptToTheLastBit) {
   model.tasks[0].trust->error = {0.1, {0.2, 0.3}, {0.03}, {}};
   EXPECT_THROW(save_model(model, dir / "bad.elver"), Error);
   model.tasks[0].trust.reset();
+  model.tasks[1].gated->levels = {0.25};  // of one edge of two
+  EXPECT_THROW(save_model(model, dir / "bad.elver"), Error);
+  model.tasks[1].gated->levels.clear();  // and the functions of their gates left
+  EXPECT_THROW(save_model(model, dir / "bad.elver"), Error);
+  model.tasks[1].gated.reset();
   model.domain->limit = 0;
   EXPECT_THROW(save_model(model, dir / "bad.elver"), Error);
 }

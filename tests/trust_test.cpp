@@ -80,9 +80,67 @@ TEST(LinearFit, ReadsLessFromNoisySpectra) {
   };
   const LinearPart plain = fit_of(rows).ridge(rows.labels[0], 1e-6);
   const LinearPart aware = noise_fit_of(rows).ridge(rows.labels[0], 1e-6);
-  ASSERT_TRUE(aware.noise.has_value());
+  ASSERT_TRUE(aware.gated.has_value());
   EXPECT_LT(error(aware, false), 0.97 * error(plain, false));
   EXPECT_LT(error(aware, true), 0.8 * error(plain, true));
+}
+
+// Half of the specimens lack the second edge. What their first edge says is drowned at the same noise as ever, and a
+// gate of its own sees that; noise summed over the edges, of which the absent one has nearly all, would not.
+TEST(LinearFit, KnowsTheNoiseOfAnEdgeWhereAnotherIsAbsent) {
+  Rows rows = make_rows(6000, 5, 0);
+  std::mt19937_64 random(6);
+  std::normal_distribution normal;
+  for (std::size_t i = 0; i < rows.count; ++i) {
+    const double sigma = 1.5 / static_cast<double>(rows.snr[2 * i]);
+    float* const row = rows.features.data() + i * kWidth;
+    for (std::size_t f = 0; f < kWidth; ++f) row[f] += static_cast<float>(sigma * normal(random));
+    if (i % 2 == 1) continue;
+    rows.snr[2 * i + 1] = 0.5F;
+    for (std::size_t f = kParts[0]; f < kWidth; ++f) row[f] = static_cast<float>(0.5 + 0.02 * normal(random));
+  }
+  const LinearPart plain = noise_fit_of(rows).ridge(rows.labels[0], 1e-6, Gates::none);
+  const LinearPart aware = noise_fit_of(rows).ridge(rows.labels[0], 1e-6);
+  EXPECT_FALSE(plain.gated.has_value());
+  ASSERT_TRUE(aware.gated.has_value());
+  EXPECT_EQ(aware.gated->levels.size(), 2U);
+  double with = 0, without = 0;
+  const std::vector<float> a = aware.values(rows.features, rows.snr, rows.count),
+                           p = plain.values(rows.features, rows.snr, rows.count);
+  for (std::size_t i = 0; i < rows.count; i += 2) {
+    with += std::pow(static_cast<double>(a[i] - rows.labels[0][i]), 2);
+    without += std::pow(static_cast<double>(p[i] - rows.labels[0][i]), 2);
+  }
+  EXPECT_LT(std::sqrt(with), 0.9 * std::sqrt(without));
+}
+
+// A label that is the product of the two directions, which no linear function knows anything of.
+TEST(LinearFit, ProjectionsAreGatesThatLearnAProduct) {
+  Rows rows = make_rows(4000, 8, 0);
+  std::vector<float> product;
+  double variance = 0;
+  const LinearBase axes = fit_of(rows).projections(2, 0, 1);
+  std::vector<float> z(2 * rows.count);
+  axes.values(rows.features, rows.count, z);
+  for (std::size_t i = 0; i < rows.count; ++i) {
+    product.push_back(z[2 * i] * z[2 * i + 1]);
+    variance += std::pow(static_cast<double>(product.back()), 2);
+  }
+  const auto error = [&](Gates gates) {
+    const LinearPart part = noise_fit_of(rows).ridge(product, 1e-8, gates);
+    const std::vector<float> values = part.values(rows.features, rows.snr, rows.count);
+    double sum = 0;
+    for (std::size_t i = 0; i < rows.count; ++i) sum += std::pow(static_cast<double>(values[i] - product[i]), 2);
+    return std::sqrt(sum / variance);
+  };
+  EXPECT_GT(error(Gates::noise), 0.9);
+  EXPECT_LT(error(Gates::noise_and_projections), 0.1);  // the few beyond four standard deviations are held there
+  // A scale is one of margins: a gate that is a projection stays what it is.
+  LinearPart half = noise_fit_of(rows).ridge(product, 1e-8, Gates::noise_and_projections);
+  const std::vector<float> whole = half.values(rows.features, rows.snr, rows.count);
+  half.scale(0.5);
+  const std::vector<float> halves = half.values(rows.features, rows.snr, rows.count);
+  for (std::size_t i = 0; i < rows.count; ++i) ASSERT_EQ(halves[i], 0.5F * whole[i]);
 }
 
 TEST(LinearFit, LogisticIsWhereTheSlopeOfThePenalisedLossIsZero) {

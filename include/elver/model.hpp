@@ -54,17 +54,28 @@ struct NoiseVariance {
 /// Noise of a pixel: the sum over the edges of 1 / snr^2, where a signal-to-noise ratio below 1 counts as 1.
 double noise_of(std::span<const float> snr);
 
-/// What is added to a task's margins after its trees, because what is worth reading from a quiet spectrum is not what is
-/// left in a noisy one: for each level a linear function of the features, times noise / (noise + level).
-struct NoiseTerm {
-  LinearBase linear;           ///< outputs: the task's for the first level, then for the next
-  std::vector<double> levels;  ///< noise at which a level's function counts half
+/// What is added to a task's margins after its trees, because how the features are to be read depends on the pixel: a
+/// sum of linear functions of the features, each times a gate. Each edge has a gate, noise / (noise + level), where
+/// noise is 1 / snr^2 of that edge (a ratio below 1 counts as 1): what is worth reading from a quiet edge is not what
+/// is left in a noisy one, and nothing in an absent one. Further gates are projections of the features themselves, held
+/// between -4 and 4: how an instrument's resolution and misalignment move what the features mean.
+struct GatedTerm {
+  LinearBase linear;           ///< outputs: the projections, then for each gate the task's (edges, then projections)
+  std::vector<double> levels;  ///< [edge]: noise at which an edge's gate is half open; empty: edges have none
+  std::size_t projections = 0;
+  std::size_t gate_count() const { return levels.size() + projections; }
+  /// Of `linear`, for a task of so many outputs.
+  std::size_t linear_outputs(std::size_t outputs) const { return projections + outputs * gate_count(); }
+  /// One pixel's gates: `values` are its outputs of `linear`, `stride` apart.
+  std::vector<double> gates(const float* values, std::size_t stride, std::span<const float> snr) const;
+  /// Adds to one pixel's margins.
+  void add_pixel(const float* values, std::size_t stride, std::span<const float> snr, std::span<float> margins) const;
   /// Adds to margins [row][output] of row-major features; snr [row][edge].
   void add(std::span<const float> features, std::span<const float> snr, std::size_t rows,
            std::span<float> margins) const;
-  /// The weight of each level.
-  std::vector<double> weights(std::span<const float> snr) const;
 };
+/// What a gate that is a projection is held between, and its negative.
+inline constexpr double kWidestGate = 4.0;
 
 /// How far a task's values can be trusted, as measured on structures that their boosters never saw.
 struct Trust {
@@ -94,12 +105,12 @@ struct Task {
   bool best_rounds = false;     ///< stop at the booster's best_iteration ("rounds":"best")
   Booster booster;              ///< holds the bytes unchanged
   LinearBase base = {};         ///< empty: the booster's own base score
-  std::optional<NoiseTerm> noise = {};
+  std::optional<GatedTerm> gated = {};
   std::optional<Trust> trust = {};
 };
 
-/// Margins [row][output] of row-major features: base, then trees, then the noise term of `snr`, [row][edge]; bit for bit
-/// what every back end gives.
+/// Margins [row][output] of row-major features: base, then trees, then the gated term with `snr`, [row][edge]; bit for
+/// bit what every back end gives.
 void task_margins(const Task& task, std::span<const float> features, std::span<const float> snr, std::size_t rows,
                   std::span<float> out);
 

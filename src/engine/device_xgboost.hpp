@@ -16,7 +16,7 @@ namespace elver::engine {
 std::string why_not_on_device(const Booster& booster, ForestEngine engine);
 
 /// XGBoost's predictor beside a pipeline: it reads features where they lie in device memory. What elver adds to trees
-/// (linear bases, noise terms, the domain) comes from the pipeline, which is given boosters without trees.
+/// (linear bases, gated terms, the domain) comes from the pipeline, which is given boosters without trees.
 class DeviceXgboost {
  public:
   /// The boosters must outlive it. Throws as run_by_xgboost.

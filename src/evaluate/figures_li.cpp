@@ -21,24 +21,30 @@ PaperFigure fig3_li_content(Paper& paper) {
   if (study.folds.size() < 2) return left_out(name, kLiTitle, kNoLi);
   const StudyFeatures& features = paper.features("li_content");
   const std::vector<Modality> modalities = modalities_of(study.edges);
+  constexpr std::array kLearners{Learner::xgboost, Learner::ridge, Learner::ridge_and_trees};
   std::vector<Job> jobs;
   for (const Modality& m : modalities) {
-    for (const Learner learner : {Learner::xgboost, Learner::ridge}) jobs.push_back({learner, &study, &features, 0, m.edges});
+    for (const Learner learner : kLearners) jobs.push_back({learner, &study, &features, 0, m.edges});
   }
   const std::vector<Answered> found = run_jobs(jobs, paper.learner(), paper.context(), name);
 
   PaperFigure out;
-  out.table = {name, kLiTitle, {"edges", "RMSE, XGBoost (95 %)", "RMSE, ridge (95 %)", "n (structures)", "paper's RMSE"}, {}, {}};
+  out.table = {name,
+               kLiTitle,
+               {"edges", "RMSE, XGBoost (95 %)", "RMSE, ridge (95 %)", "RMSE, XGBoost on ridge (95 %)",
+                "n (structures)", "paper's RMSE"},
+               {},
+               {}};
   report::BarChart chart;
   chart.frame = {kLiTitle, text("RMSE, Li per formula unit; %zu structures", study.structures()), 0, 0.1};
-  chart.series = {"XGBoost", "ridge"};
+  chart.series = {"XGBoost", "ridge", "XGBoost on ridge"};
   chart.reference_name = "the paper: below 0.1, on experiments";
-  std::array<double, 2> multimodal{}, best{1e9, 1e9};
+  std::array<double, kLearners.size()> multimodal{}, best{1e9, 1e9, 1e9};
   for (std::size_t m = 0; m < modalities.size(); ++m) {
-    std::array<Rmse, 2> rmse;
+    std::array<Rmse, kLearners.size()> rmse;
     std::vector<report::Bar> bars;
-    for (std::size_t k = 0; k < 2; ++k) {
-      rmse[k] = rmse_of(found[2 * m + k].plain, study, paper.options().seed);
+    for (std::size_t k = 0; k < kLearners.size(); ++k) {
+      rmse[k] = rmse_of(found[kLearners.size() * m + k].plain, study, paper.options().seed);
       bars.push_back({rmse[k].value, rmse[k].interval.low, rmse[k].interval.high, m == 0 ? 0.1 : report::kNoNumber});
       if (m == 0) multimodal[k] = rmse[k].value;
       if (m > 0) best[k] = std::min(best[k], rmse[k].value);
@@ -48,12 +54,13 @@ PaperFigure fig3_li_content(Paper& paper) {
     chart.groups.push_back(modalities[m].name);
     chart.bars.push_back(bars);
     out.table.rows.push_back({modalities[m].name, number(rmse[0].value, rmse[0].interval),
-                              number(rmse[1].value, rmse[1].interval), text("%zu", study.structures()),
-                              m == 0 ? "< 0.1 (experiments)" : ""});
+                              number(rmse[1].value, rmse[1].interval), number(rmse[2].value, rmse[2].interval),
+                              text("%zu", study.structures()), m == 0 ? "< 0.1 (experiments)" : ""});
   }
   if (modalities.size() > 2) {
     out.table.rows.push_back({"gain over the best single edge", text("%.0f %%", 100 * (1 - multimodal[0] / best[0])),
-                              text("%.0f %%", 100 * (1 - multimodal[1] / best[1])), "", "30 to 50 % (experiments)"});
+                              text("%.0f %%", 100 * (1 - multimodal[1] / best[1])),
+                              text("%.0f %%", 100 * (1 - multimodal[2] / best[2])), "", "30 to 50 % (experiments)"});
   }
   out.table.notes = {text("%zu-fold cross-validation by structure, at most %zu structures trained on; the paper's numbers are of "
                           "measured spectra, whose truth is the cell's capacity",

@@ -31,13 +31,35 @@ std::vector<double> answers(const train::TaskSpec& task, std::span<const float> 
   return found;
 }
 
+double mean_variance(const Matrix& x) {
+  std::vector<double> sum(x.columns), squares(x.columns);
+  for (std::size_t i = 0; i < x.values.size(); ++i) {
+    const auto value = static_cast<double>(x.values[i]);
+    sum[i % x.columns] += value;
+    squares[i % x.columns] += value * value;
+  }
+  double total = 0;
+  const auto n = static_cast<double>(x.rows);
+  for (std::size_t c = 0; c < x.columns; ++c) total += squares[c] / n - sum[c] / n * (sum[c] / n);
+  return total / static_cast<double>(x.columns);
+}
+
+train::LinearPart fitted_ridge(const LearnerRows& rows) {
+  const train::LinearFit fit(rows.features.values, {}, rows.weights, rows.parts);
+  return fit.ridge(rows.labels, kPenalty * mean_variance(rows.features));
+}
+
 Predictor learn_xgboost(Learner learner, const train::TaskSpec& task, const LearnerRows& rows,
                         const LearnerOptions& options, const RunContext& context) {
   const Matrix& x = rows.features;
-  const xgboost::DMatrix data =
-      xgboost::DMatrix::quantile(x.values, x.rows, x.columns, rows.labels, rows.weights, kBins);
+  xgboost::DMatrix data = xgboost::DMatrix::quantile(x.values, x.rows, x.columns, rows.labels, rows.weights, kBins);
   const xgboost::DMatrix* const cached = &data;
   const auto booster = std::make_shared<xgboost::XgbBooster>(std::span(&cached, 1));
+  std::shared_ptr<const train::LinearPart> base;
+  if (learner == Learner::ridge_and_trees) {
+    base = std::make_shared<train::LinearPart>(fitted_ridge(rows));
+    data.set_float("base_margin", base->values(x.values, {}, x.rows));
+  }
   const auto set = [&](const char* name, const std::string& value) { booster->set(name, value); };
   const auto number = [&](const char* name, double value) { booster->set(name, text("%.9g", value)); };
   set("objective", !task.classes.empty() ? "multi:softprob" : task.binary ? "binary:logistic" : "reg:squarederror");
@@ -59,7 +81,7 @@ Predictor learn_xgboost(Learner learner, const train::TaskSpec& task, const Lear
   } else {
     number("max_depth", static_cast<double>(learner == Learner::gbm ? 3 : options.max_depth));
     number("learning_rate", options.learning_rate);
-    if (learner == Learner::xgboost) {
+    if (learner == Learner::xgboost || learner == Learner::ridge_and_trees) {
       number("subsample", 0.8);
       number("colsample_bytree", x.columns > 100 ? 0.2 : 0.8);  // neighbours on a grid say nearly the same
       number("min_child_weight", 2);
@@ -71,29 +93,20 @@ Predictor learn_xgboost(Learner learner, const train::TaskSpec& task, const Lear
     context.check_interrupt();
     booster->update(static_cast<int>(r), data);
   }
-  return [booster, task](const Matrix& test) {
-    const auto found = booster->predict(test.values, test.rows, test.columns, false);
-    return answers(task, found.values, found.outputs);
+  return [booster, task, base](const Matrix& test) {
+    if (base == nullptr) {
+      const auto found = booster->predict(test.values, test.rows, test.columns, false);
+      return answers(task, found.values, found.outputs);
+    }
+    std::vector<float> values = base->values(test.values, {}, test.rows);
+    Booster::parse(booster->save("ubj"), task.name).add_trees(test.values, test.rows, values, 0);
+    return answers(task, values, 1);
   };
-}
-
-double mean_variance(const Matrix& x) {
-  std::vector<double> sum(x.columns), squares(x.columns);
-  for (std::size_t i = 0; i < x.values.size(); ++i) {
-    const auto value = static_cast<double>(x.values[i]);
-    sum[i % x.columns] += value;
-    squares[i % x.columns] += value * value;
-  }
-  double total = 0;
-  const auto n = static_cast<double>(x.rows);
-  for (std::size_t c = 0; c < x.columns; ++c) total += squares[c] / n - sum[c] / n * (sum[c] / n);
-  return total / static_cast<double>(x.columns);
 }
 
 /// Least squares; a class is the nearest value, a yes what lies above the middle.
 Predictor learn_ridge(const train::TaskSpec& task, const LearnerRows& rows) {
-  const train::LinearFit fit(rows.features.values, {}, rows.weights, rows.parts);
-  const auto part = std::make_shared<train::LinearPart>(fit.ridge(rows.labels, kPenalty * mean_variance(rows.features)));
+  const auto part = std::make_shared<train::LinearPart>(fitted_ridge(rows));
   return [part, task](const Matrix& test) {
     std::vector<double> out;
     for (const float value : part->values(test.values, {}, test.rows)) {
@@ -149,7 +162,8 @@ Predictor learn_network(network::Shape shape, const train::TaskSpec& task, const
 }  // namespace
 
 std::string_view name_of(Learner learner) {
-  constexpr std::array<std::string_view, 7> kNames{"Ridge", "MLP", "RF", "XGBoost", "GBM", "LightGBM", "CNN"};
+  constexpr std::array<std::string_view, 8> kNames{"Ridge", "MLP",      "RF",  "XGBoost",
+                                                   "GBM",   "LightGBM", "CNN", "Ridge + XGBoost"};
   return kNames[static_cast<std::size_t>(learner)];
 }
 

@@ -11,8 +11,9 @@
 
 namespace elver::evaluate {
 
-/// The models that the paper's Table 1 compares.
-enum class Learner : std::uint8_t { ridge, mlp, random_forest, xgboost, gbm, lightgbm, cnn };
+/// The models that the paper's Table 1 compares, and trees that begin at a ridge, as elver's own models have them
+/// (values only).
+enum class Learner : std::uint8_t { ridge, mlp, random_forest, xgboost, gbm, lightgbm, cnn, ridge_and_trees };
 /// As the paper's Table 1 calls it.
 std::string_view name_of(Learner learner);
 /// Why it is not at hand; "" if it is.

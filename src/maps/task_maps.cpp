@@ -58,7 +58,7 @@ TaskMaps::TaskMaps(const Task& task, std::size_t feature_count, std::vector<Map>
         "Make the model with the grids that the booster was trained on");
   }
   rounds_ = rounds_of(task, notes);
-  if (task.noise) bare_ = Booster::bare(feature_count, outputs_ * task.noise->levels.size());
+  if (task.gated) bare_ = Booster::bare(feature_count, task.gated->linear_outputs(outputs_));
 
   const auto add = [&](std::string name, std::string unit, std::string title, MapScale scale) -> Map& {
     maps.push_back({std::move(name), std::move(unit), {}, {}, std::move(title), scale, true});
@@ -111,7 +111,7 @@ TaskMaps::TaskMaps(const Task& task, std::size_t feature_count, std::vector<Map>
 
 void TaskMaps::add_boosters(std::vector<engine::BoosterRounds>& boosters) const {
   boosters.push_back({&task_.booster, rounds_, &task_.base});
-  if (task_.noise) boosters.push_back({&bare_, 0, &task_.noise->linear});
+  if (task_.gated) boosters.push_back({&bare_, 0, &task_.gated->linear});
 }
 
 void TaskMaps::fill(const float* margins, std::size_t stride, std::span<const std::uint64_t> pixels,
@@ -122,16 +122,10 @@ void TaskMaps::fill(const float* margins, std::size_t stride, std::span<const st
   for (std::size_t i = 0; i < outputs_; ++i) {
     for (std::size_t row = 0; row < rows; ++row) values[row * outputs_ + i] = margins[i * stride + row];
   }
-  for (std::size_t row = 0; task_.noise && row < rows; ++row) {
+  for (std::size_t row = 0; task_.gated && row < rows; ++row) {
     const std::size_t edges = snr.size() / rows;
-    const double noise = noise_of(snr.subspan(row * edges, edges));
-    for (std::size_t j = 0; j < task_.noise->levels.size(); ++j) {
-      const double share = noise / (noise + task_.noise->levels[j]);
-      for (std::size_t i = 0; i < outputs_; ++i) {
-        const float linear = margins[((1 + j) * outputs_ + i) * stride + row];
-        values[row * outputs_ + i] += static_cast<float>(share * static_cast<double>(linear));
-      }
-    }
+    task_.gated->add_pixel(margins + outputs_ * stride + row, stride, snr.subspan(row * edges, edges),
+                           std::span(values).subspan(row * outputs_, outputs_));
   }
   const Trust* const trust = task_.trust ? &*task_.trust : nullptr;
   shown_values(task_, values, rows);

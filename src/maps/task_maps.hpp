@@ -21,10 +21,10 @@ class TaskMaps {
   /// of classes than the task.
   TaskMaps(const Task& task, std::size_t feature_count, std::vector<Map>& maps, std::vector<std::string>& notes);
 
-  /// What is run for the task: its booster on its base and, where it has one, the noise term as a booster without trees,
-  /// whose outputs follow.
+  /// What is run for the task: its booster on its base and, where it has one, the gated term as a booster without
+  /// trees, whose outputs follow.
   void add_boosters(std::vector<engine::BoosterRounds>& boosters) const;
-  std::size_t output_count() const { return outputs_ * (1 + (task_.noise ? task_.noise->levels.size() : 0)); }
+  std::size_t output_count() const { return outputs_ + (task_.gated ? task_.gated->linear_outputs(outputs_) : 0); }
 
   /// From margins, [output][stride], to the values of `pixels`, each at its pixel's place, with intervals and sets where
   /// the task has them; `snr` of the pixels, [row][edge]. Tiles touch different pixels, so it may run side by side.
@@ -36,7 +36,7 @@ class TaskMaps {
   const Task& task_;
   Kind kind_ = Kind::values;
   std::size_t outputs_ = 1;
-  Booster bare_;               ///< of the noise term
+  Booster bare_;               ///< of the gated term
   std::size_t rounds_ = 0;     ///< 0: all
   std::size_t first_map_ = 0;  ///< in `maps`
   std::size_t trust_map_ = 0;  ///< the first of them that says how far to trust the values

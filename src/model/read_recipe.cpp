@@ -101,9 +101,11 @@ LinearBase read_base(const JsonValue& value) {
   return out;
 }
 
-NoiseTerm read_noise(const JsonValue& value) {
-  value.object({"levels", "parts", "intercept", "weights"});
-  NoiseTerm out;
+GatedTerm read_gated(const JsonValue& value) {
+  value.object({"levels", "projections", "parts", "intercept", "weights"});
+  GatedTerm out;
+  out.projections =
+      static_cast<std::size_t>(std::clamp(value.at("projections", "a number").number("a number"), 0.0, 1e6));
   out.levels = value.at("levels", "numbers").numbers("numbers");
   for (const double part : value.at("parts", "features of each edge").numbers("features of each edge"))
     out.linear.parts.push_back(static_cast<std::size_t>(std::clamp(part, 0.0, 1e9)));
@@ -148,8 +150,9 @@ Domain read_domain(const JsonValue& value) {
 
 Task read_task(const JsonValue& value, const std::function<Booster(const std::string&)>& load) {
   // The keys after "rounds" are what `elver model show --json` adds: told by the booster itself, so not read.
-  value.object({"name", "unit", "classes", "booster", "rounds", "base", "noise", "trust", "sha256", "objective", "predicts", "feature_count",
-                "outputs", "trees", "rounds_in_booster", "rounds_used", "depth", "best_iteration", "xgboost_version"});
+  value.object({"name", "unit", "classes", "booster", "rounds", "base", "gated", "trust", "sha256", "objective",
+                "predicts", "feature_count", "outputs", "trees", "rounds_in_booster", "rounds_used", "depth",
+                "best_iteration", "xgboost_version"});
   Task task;
   task.name = value.at("name", "the task's name, for example \"li_content\"")
                   .text("the task's name, for example \"li_content\"");
@@ -168,7 +171,7 @@ Task read_task(const JsonValue& value, const std::function<Booster(const std::st
     task.best_rounds = word<int>(value.at("rounds", ""), kRounds) == 1;
   }
   if (value.has("base")) task.base = read_base(value.at("base", ""));
-  if (value.has("noise")) task.noise = read_noise(value.at("noise", ""));
+  if (value.has("gated")) task.gated = read_gated(value.at("gated", ""));
   if (value.has("trust")) task.trust = read_trust(value.at("trust", ""));
   return task;
 }

@@ -62,25 +62,36 @@ double noise_of(std::span<const float> snr) {
   return noise;
 }
 
-std::vector<double> NoiseTerm::weights(std::span<const float> snr) const {
-  const double noise = noise_of(snr);
+std::vector<double> GatedTerm::gates(const float* values, std::size_t stride, std::span<const float> snr) const {
   std::vector<double> out;
-  for (const double level : levels) out.push_back(noise / (noise + level));
+  for (std::size_t e = 0; e < levels.size(); ++e) {
+    const double noise = noise_of(snr.subspan(e, 1));
+    out.push_back(noise / (noise + levels[e]));
+  }
+  for (std::size_t p = 0; p < projections; ++p)
+    out.push_back(std::clamp(static_cast<double>(values[p * stride]), -kWidestGate, kWidestGate));
   return out;
 }
 
-void NoiseTerm::add(std::span<const float> features, std::span<const float> snr, std::size_t rows,
+void GatedTerm::add_pixel(const float* values, std::size_t stride, std::span<const float> snr,
+                          std::span<float> margins) const {
+  const std::vector<double> open = gates(values, stride, snr);
+  for (std::size_t k = 0; k < margins.size(); ++k) {
+    for (std::size_t j = 0; j < open.size(); ++j) {
+      const float linear_value = values[(projections + j * margins.size() + k) * stride];
+      margins[k] += static_cast<float>(open[j] * static_cast<double>(linear_value));
+    }
+  }
+}
+
+void GatedTerm::add(std::span<const float> features, std::span<const float> snr, std::size_t rows,
                     std::span<float> margins) const {
-  const std::size_t of_all = linear.intercept.size(), outputs = of_all / levels.size(), edges = linear.parts.size();
+  const std::size_t of_all = linear.intercept.size(), outputs = (of_all - projections) / gate_count(),
+                    edges = linear.parts.size();
   std::vector<float> values(rows * of_all);
   linear.values(features, rows, values);
   for (std::size_t r = 0; r < rows; ++r) {
-    const std::vector<double> share = weights(snr.subspan(r * edges, edges));
-    for (std::size_t k = 0; k < outputs; ++k) {
-      float& margin = margins[r * outputs + k];
-      for (std::size_t j = 0; j < share.size(); ++j)
-        margin += static_cast<float>(share[j] * static_cast<double>(values[r * of_all + j * outputs + k]));
-    }
+    add_pixel(values.data() + r * of_all, 1, snr.subspan(r * edges, edges), margins.subspan(r * outputs, outputs));
   }
 }
 
@@ -92,7 +103,7 @@ void task_margins(const Task& task, std::span<const float> features, std::span<c
     task.base.values(features, rows, out);
     task.booster.add_trees(features, rows, out, rounds_used(task));
   }
-  if (task.noise) task.noise->add(features, snr, rows, out);
+  if (task.gated) task.gated->add(features, snr, rows, out);
 }
 
 }  // namespace elver

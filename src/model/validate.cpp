@@ -147,13 +147,15 @@ void check_variance(const Model& model, const NoiseVariance& variance, const std
 void check_trust(const Model& model, const Task& task, const std::string& where) {
   if (!task.base.empty())
     check_base(model, task.base, task.booster.output_count(), "linear base of task " + task.name, where);
-  if (task.noise) {
-    const std::string what = "noise term of task " + task.name;
-    check_base(model, task.noise->linear, task.booster.output_count() * task.noise->levels.size(), what, where);
-    for (const double level : task.noise->levels) {
+  if (task.gated) {
+    const std::string what = "gated term of task " + task.name;
+    const std::vector<double>& levels = task.gated->levels;
+    if (task.gated->gate_count() == 0) refuse(where, what, "it has no gates");
+    if (!levels.empty() && levels.size() != model.edges.size()) refuse(where, what, "it must have one level an edge");
+    for (const double level : levels) {
       if (!(level > 0) || !std::isfinite(level)) refuse(where, what, "its levels must be above 0");
     }
-    if (task.noise->levels.empty()) refuse(where, what, "it has no levels");
+    check_base(model, task.gated->linear, task.gated->linear_outputs(task.booster.output_count()), what, where);
   }
   if (!task.trust) return;
   const Trust& trust = *task.trust;

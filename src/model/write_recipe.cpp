@@ -96,9 +96,10 @@ ordered_json recipe_json(const Model& model, const std::function<std::string(con
     entry["booster"] = booster(task);
     entry["rounds"] = task.best_rounds ? "best" : "all";
     if (!task.base.empty()) entry["base"] = json_of(task.base);
-    if (task.noise) {
-      entry["noise"] = json_of(task.noise->linear);
-      entry["noise"]["levels"] = task.noise->levels;
+    if (task.gated) {
+      entry["gated"] = json_of(task.gated->linear);
+      entry["gated"]["levels"] = task.gated->levels;
+      entry["gated"]["projections"] = task.gated->projections;
     }
     if (task.trust) entry["trust"] = json_of(*task.trust, task);
     out["tasks"].push_back(std::move(entry));

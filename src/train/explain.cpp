@@ -46,6 +46,41 @@ void add_linear(const LinearBase& linear, std::size_t output, double factor, std
   }
 }
 
+/// Adds the gated term of output `k`. A product of two linear functions is shared out exactly: what one feature moves
+/// in either factor counts times the mean of the other factor at the pixel and at the reference (Shapley's value).
+void add_gated(const GatedTerm& term, std::size_t outputs, std::size_t k, std::span<const float> features,
+               std::span<const float> snr, const std::vector<double>& reference, OutputExplanation& out) {
+  std::vector<float> values(term.linear.intercept.size());
+  term.linear.values(features, 1, values);
+  const std::vector<double> gates = term.gates(values.data(), 1, snr);
+  const std::size_t width = term.linear.feature_count();
+  const auto at_reference = [&](std::size_t output) {
+    double sum = static_cast<double>(term.linear.intercept[output]);
+    for (std::size_t i = 0; i < width; ++i)
+      sum += static_cast<double>(term.linear.weights[output * width + i]) * reference[i];
+    return sum;
+  };
+  for (std::size_t j = 0; j < gates.size(); ++j) {
+    const std::size_t output = term.projections + j * outputs + k;
+    if (j < term.levels.size()) {
+      add_linear(term.linear, output, gates[j], features, reference, out);
+      continue;
+    }
+    const std::size_t projection = j - term.levels.size();
+    const double free_now = static_cast<double>(values[projection]), free_then = at_reference(projection);
+    const double then = std::clamp(free_then, -kWidestGate, kWidestGate), moved = gates[j] - then;
+    const double held = moved == 0 ? 0.0 : moved / (free_now - free_then);  // 1 where the gate is within its bounds
+    const double before = at_reference(output), now = static_cast<double>(values[output]);
+    out.bias += then * before;
+    for (std::size_t i = 0; i < width; ++i) {
+      const double difference = static_cast<double>(features[i]) - reference[i];
+      out.linear[i] +=
+          difference * ((gates[j] + then) / 2 * static_cast<double>(term.linear.weights[output * width + i]) +
+                        (now + before) / 2 * held * static_cast<double>(term.linear.weights[projection * width + i]));
+    }
+  }
+}
+
 std::vector<OutputExplanation> explain_task(const Task& task, const std::vector<float>& features, std::span<const float> snr,
                                             const std::vector<double>& reference) {
   const std::size_t outputs = task.booster.output_count(), width = features.size();
@@ -76,11 +111,7 @@ std::vector<OutputExplanation> explain_task(const Task& task, const std::vector<
     one.linear.assign(width, 0.0);
     one.bias = static_cast<double>(values[width]) - (linear ? static_cast<double>(base[k]) : 0.0);
     if (linear) add_linear(task.base, k, 1.0, features, reference, one);
-    if (task.noise) {
-      const std::vector<double> weights = task.noise->weights(snr);
-      for (std::size_t j = 0; j < weights.size(); ++j)
-        add_linear(task.noise->linear, j * outputs + k, weights[j], features, reference, one);
-    }
+    if (task.gated) add_gated(*task.gated, outputs, k, features, snr, reference, one);
     out.push_back(std::move(one));
   }
   for (std::size_t k = 0; k < outputs; ++k) out[k].predicted = k == best;

@@ -11,7 +11,9 @@ namespace {
 
 constexpr Eigen::Index kMostComponents = 150;
 constexpr double kLeastVariance = 1e-9;  ///< of the whole
-constexpr double kLevels[] = {0.003, 0.1};
+constexpr Eigen::Index kMostGated = 80;  ///< components behind each gate
+constexpr Eigen::Index kMostProjections = 3;  ///< that are gates themselves
+constexpr double kLevel = 0.001;              ///< of every edge: a signal to noise ratio of 32
 constexpr int kSteps = 150;
 constexpr std::uint32_t kStream = 21;
 
@@ -26,19 +28,20 @@ std::vector<float> LinearPart::values(std::span<const float> features, std::span
   const std::size_t outputs = base.intercept.size();
   std::vector<float> out(rows * outputs);
   base.values(features, rows, out);
-  if (noise) noise->add(features, snr, rows, out);
+  if (gated) gated->add(features, snr, rows, out);
   return out;
 }
 
 void LinearPart::scale(double factor) {
-  const auto each = [&](std::vector<float>& values) {
+  const auto each = [&](std::span<float> values) {
     for (float& value : values) value = static_cast<float>(factor * static_cast<double>(value));
   };
   each(base.weights);
   each(base.intercept);
-  if (!noise) return;
-  each(noise->linear.weights);
-  each(noise->linear.intercept);
+  if (!gated) return;
+  LinearBase& linear = gated->linear;  // but for the projections, which are no margins
+  each(std::span(linear.weights).subspan(gated->projections * linear.feature_count()));
+  each(std::span(linear.intercept).subspan(gated->projections));
 }
 
 LinearFit::LinearFit(std::span<const float> features, std::span<const float> snr, std::span<const float> weights,
@@ -69,8 +72,14 @@ LinearFit::LinearFit(std::span<const float> features, std::span<const float> snr
   while (kept < std::min(width, kMostComponents) && values[kept] > kLeastVariance * values.sum()) ++kept;
   axes_ = solver.eigenvectors().rowwise().reverse().leftCols(kept);
 
-  if (!snr.empty()) levels_.assign(std::begin(kLevels), std::end(kLevels));
-  const Eigen::Index columns = kept + static_cast<Eigen::Index>(levels_.size()) * (1 + kept);
+  deviation_ = values.head(kept).cwiseMax(0).cwiseSqrt();
+
+  if (!snr.empty()) {
+    edge_gates_ = parts_.size();
+    projection_gates_ = values[0] > 0 ? static_cast<std::size_t>(std::min(kept, kMostProjections)) : 0;
+    gated_ = std::min(kept, kMostGated);
+  }
+  const Eigen::Index columns = columns_of(Gates::noise_and_projections);
   design_.resize(rows, columns);
   column_means_ = Eigen::VectorXd::Zero(columns);
   gram_ = Eigen::MatrixXd::Zero(columns, columns);
@@ -78,14 +87,18 @@ LinearFit::LinearFit(std::span<const float> features, std::span<const float> snr
     const Eigen::Index count = std::min(kBlock, rows - first);
     Eigen::MatrixXd block(count, columns);
     block.leftCols(kept).noalias() = centred(first, count) * axes_;
-    Eigen::VectorXd noise(levels_.empty() ? 0 : count);
-    for (Eigen::Index i = 0; i < noise.size(); ++i)
-      noise[i] = noise_of(snr.subspan(static_cast<std::size_t>(first + i) * parts_.size(), parts_.size()));
-    Eigen::Index column = kept;
-    for (const double level : levels_) {
-      block.col(column) = noise.array() / (noise.array() + level);
-      block.middleCols(column + 1, kept) = block.col(column).asDiagonal() * block.leftCols(kept);
-      column += 1 + kept;
+    for (std::size_t g = 0; g < edge_gates_ + projection_gates_; ++g) {
+      const Eigen::Index column = kept + static_cast<Eigen::Index>(g) * (1 + gated_);
+      const auto component = static_cast<Eigen::Index>(g) - static_cast<Eigen::Index>(edge_gates_);
+      if (component >= 0) {
+        block.col(column) = (block.col(component) / deviation_[component]).cwiseMax(-kWidestGate).cwiseMin(kWidestGate);
+      } else {
+        for (Eigen::Index i = 0; i < count; ++i) {
+          const double noise = noise_of(snr.subspan(static_cast<std::size_t>(first + i) * parts_.size() + g, 1));
+          block(i, column) = noise / (noise + kLevel);
+        }
+      }
+      block.middleCols(column + 1, gated_) = block.col(column).asDiagonal() * block.leftCols(gated_);
     }
     design_.middleRows(first, count) = block.cast<float>();
     column_means_ += block.transpose() * row_weights_.segment(first, count);
@@ -111,35 +124,49 @@ LinearBase LinearFit::base_of(const Eigen::MatrixXd& directions, const Eigen::Ve
 }
 
 LinearPart LinearFit::part_of(const Eigen::MatrixXd& coefficients, const Eigen::VectorXd& intercept) const {
-  const Eigen::VectorXd constant = intercept - coefficients.transpose() * column_means_;
+  const Eigen::VectorXd constant = intercept - coefficients.transpose() * column_means_.head(coefficients.rows());
   LinearPart out{base_of(coefficients.topRows(axes_.cols()), constant), std::nullopt};
-  if (levels_.empty()) return out;
-  NoiseTerm term;
-  term.levels = levels_;
+  if (coefficients.rows() == axes_.cols()) return out;
+  GatedTerm term;
+  term.levels.assign(edge_gates_, kLevel);
   term.linear.parts = parts_;
-  Eigen::Index row = axes_.cols();
-  for (std::size_t level = 0; level < levels_.size(); ++level) {
-    const LinearBase one = base_of(coefficients.middleRows(row + 1, axes_.cols()), coefficients.row(row).transpose());
-    term.linear.intercept.insert(term.linear.intercept.end(), one.intercept.begin(), one.intercept.end());
-    term.linear.weights.insert(term.linear.weights.end(), one.weights.begin(), one.weights.end());
-    row += 1 + axes_.cols();
+  const auto append = [&](const LinearBase& more) {
+    term.linear.intercept.insert(term.linear.intercept.end(), more.intercept.begin(), more.intercept.end());
+    term.linear.weights.insert(term.linear.weights.end(), more.weights.begin(), more.weights.end());
+  };
+  if (coefficients.rows() == columns_of(Gates::noise_and_projections) && projection_gates_ > 0) {
+    term.projections = projection_gates_;
+    const auto count = static_cast<Eigen::Index>(projection_gates_);
+    const Eigen::MatrixXd unit = deviation_.head(count).cwiseInverse().asDiagonal();
+    append(base_of(unit, Eigen::VectorXd::Zero(count)));
   }
-  out.noise = std::move(term);
+  for (Eigen::Index row = axes_.cols(); row < coefficients.rows(); row += 1 + gated_)
+    append(base_of(coefficients.middleRows(row + 1, gated_), coefficients.row(row).transpose()));
+  out.gated = std::move(term);
   return out;
 }
 
-LinearPart LinearFit::ridge(std::span<const float> labels, double penalty) const {
+Eigen::Index LinearFit::columns_of(Gates gates) const {
+  const std::size_t count = gates == Gates::none    ? 0
+                            : gates == Gates::noise ? edge_gates_
+                                                    : edge_gates_ + projection_gates_;
+  return axes_.cols() + static_cast<Eigen::Index>(count) * (1 + gated_);
+}
+
+LinearPart LinearFit::ridge(std::span<const float> labels, double penalty, Gates gates) const {
+  const Eigen::Index columns = columns_of(gates);
   const Eigen::VectorXd y = doubles(labels);
   const Eigen::VectorXd moment =
-      design_.transpose().cast<double>() * row_weights_.cwiseProduct(y);  // the design is centred
-  Eigen::MatrixXd curvature = gram_;
+      design_.leftCols(columns).transpose().cast<double>() * row_weights_.cwiseProduct(y);  // the design is centred
+  Eigen::MatrixXd curvature = gram_.topLeftCorner(columns, columns);
   curvature.diagonal().array() += penalty;
   return part_of(curvature.llt().solve(moment), Eigen::VectorXd::Constant(1, y.dot(row_weights_)));
 }
 
-LinearPart LinearFit::logistic(std::span<const float> labels, std::size_t classes, double penalty) const {
+LinearPart LinearFit::logistic(std::span<const float> labels, std::size_t classes, double penalty, Gates gates) const {
   const Eigen::Index outputs = classes == 2 ? 1 : static_cast<Eigen::Index>(classes);
-  const Eigen::Index rows = design_.rows(), columns = design_.cols();
+  const Eigen::Index rows = design_.rows(), columns = columns_of(gates);
+  const auto design = design_.leftCols(columns);
   Eigen::MatrixXf wanted = Eigen::MatrixXf::Zero(rows, outputs);
   for (Eigen::Index i = 0; i < rows; ++i) {
     const auto label = static_cast<Eigen::Index>(std::lround(labels[static_cast<std::size_t>(i)]));
@@ -147,7 +174,7 @@ LinearPart LinearFit::logistic(std::span<const float> labels, std::size_t classe
     if (outputs > 1) wanted(i, label) = 1.0F;
   }
   const double bound = outputs == 1 ? 0.25 : 0.5;
-  Eigen::MatrixXd curvature = bound * gram_;
+  Eigen::MatrixXd curvature = bound * gram_.topLeftCorner(columns, columns);
   curvature.diagonal().array() += penalty;
   const Eigen::LLT<Eigen::MatrixXd> step(curvature);
   Eigen::MatrixXd direction = Eigen::MatrixXd::Zero(columns, outputs), looked = direction;
@@ -155,7 +182,7 @@ LinearPart LinearFit::logistic(std::span<const float> labels, std::size_t classe
   const Eigen::VectorXf row_weights = row_weights_.cast<float>();
   double momentum = 1;
   for (int i = 0; i < kSteps; ++i) {
-    Eigen::MatrixXf margins = design_ * looked.cast<float>();
+    Eigen::MatrixXf margins = design * looked.cast<float>();
     margins.rowwise() += looked_at.cast<float>();
     if (outputs == 1) {
       margins = (1 + (-margins.array()).exp()).inverse().matrix();
@@ -166,7 +193,7 @@ LinearPart LinearFit::logistic(std::span<const float> labels, std::size_t classe
       margins = norm.asDiagonal() * margins;
     }
     const Eigen::MatrixXf residual = row_weights.asDiagonal() * (margins - wanted);
-    const Eigen::MatrixXd slope = (design_.transpose() * residual).cast<double>() + penalty * looked;
+    const Eigen::MatrixXd slope = (design.transpose() * residual).cast<double>() + penalty * looked;
     const Eigen::MatrixXd next = looked - step.solve(slope);
     const Eigen::RowVectorXd next_intercept = looked_at - residual.colwise().sum().cast<double>() / bound;
     // Momentum is dropped where it leads uphill.
@@ -182,7 +209,9 @@ LinearPart LinearFit::logistic(std::span<const float> labels, std::size_t classe
   return part_of(direction, intercept.transpose());
 }
 
-LinearPart LinearFit::discriminant(std::span<const float> labels, std::size_t classes, double penalty) const {
+LinearPart LinearFit::discriminant(std::span<const float> labels, std::size_t classes, double penalty,
+                                   Gates gates) const {
+  const Eigen::Index columns = columns_of(gates);
   const auto count = static_cast<Eigen::Index>(classes);
   const Eigen::Index rows = design_.rows();
   Eigen::MatrixXd weights = Eigen::MatrixXd::Zero(rows, count);
@@ -190,9 +219,9 @@ LinearPart LinearFit::discriminant(std::span<const float> labels, std::size_t cl
     weights(i, std::lround(labels[static_cast<std::size_t>(i)])) = row_weights_[i];
   // A class that no row has is as likely as half a row would make it, and lies in the middle of all.
   const Eigen::RowVectorXd share = weights.colwise().sum().cwiseMax(0.5 / static_cast<double>(rows));
-  Eigen::MatrixXd means = design_.transpose().cast<double>() * weights;
+  Eigen::MatrixXd means = design_.leftCols(columns).transpose().cast<double>() * weights;
   means.array().rowwise() /= share.array();
-  Eigen::MatrixXd within = gram_ - means * share.asDiagonal() * means.transpose();
+  Eigen::MatrixXd within = gram_.topLeftCorner(columns, columns) - means * share.asDiagonal() * means.transpose();
   within.diagonal().array() += penalty;
   const Eigen::MatrixXd directions = within.llt().solve(means);
   const Eigen::VectorXd intercept =

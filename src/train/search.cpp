@@ -64,9 +64,9 @@ double mean_of(const std::vector<double>& values) {
 LinearPart unscaled_base(const TaskSpec& task, std::size_t task_index, const BaseRows& rows, const LinearRecipe& recipe) {
   const std::vector<float>& labels = rows.labels[task_index];
   const std::size_t classes = task.binary ? 2 : task.classes.size();
-  return recipe.kind == LinearKind::ridge      ? rows.fit->ridge(labels, recipe.penalty)
-         : recipe.kind == LinearKind::logistic ? rows.fit->logistic(labels, classes, recipe.penalty)
-                                               : rows.fit->discriminant(labels, classes, recipe.penalty);
+  return recipe.kind == LinearKind::ridge      ? rows.fit->ridge(labels, recipe.penalty, recipe.gates)
+         : recipe.kind == LinearKind::logistic ? rows.fit->logistic(labels, classes, recipe.penalty, recipe.gates)
+                                               : rows.fit->discriminant(labels, classes, recipe.penalty, recipe.gates);
 }
 
 /// Every kStride-th feature of each row.
@@ -151,23 +151,31 @@ std::vector<Parameter> search_space(std::size_t rounds) {
 std::vector<LinearRecipe> linear_recipes(const TaskSpec& task) {
   std::vector<LinearRecipe> out;
   if (task.regression()) {
-    for (const double penalty : {1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3}) out.push_back({LinearKind::ridge, penalty, 1.0});
+    for (const Gates gates : {Gates::noise, Gates::noise_and_projections}) {
+      for (const double penalty : {1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3})
+        out.push_back({LinearKind::ridge, penalty, 1.0, gates});
+    }
     return out;
   }
   // Of yes and no Fisher's answers were never worse, and they are there at once.
   if (!task.binary) {
     for (const double penalty : {1e-6, 1e-5}) out.push_back({LinearKind::logistic, penalty, 1.0});
   }
-  for (const double penalty : {1e-7, 1e-6, 1e-5, 1e-4}) {
-    for (const double scale : {0.25, 0.5, 1.0}) out.push_back({LinearKind::discriminant, penalty, scale});
+  for (const Gates gates : {Gates::noise, Gates::noise_and_projections}) {
+    for (const double penalty : {1e-7, 1e-6, 1e-5, 1e-4}) {
+      for (const double scale : {0.25, 0.5, 1.0}) out.push_back({LinearKind::discriminant, penalty, scale, gates});
+    }
   }
   return out;
 }
 
 std::string spoken(const LinearRecipe& recipe) {
-  if (recipe.kind == LinearKind::ridge) return text("ridge, penalty %.0e", recipe.penalty);
-  if (recipe.kind == LinearKind::logistic) return text("logistic, penalty %.0e", recipe.penalty);
-  return text("discriminant, penalty %.0e, scale %.2g", recipe.penalty, recipe.scale);
+  const char* const gates = recipe.gates == Gates::noise_and_projections ? ", gates of noise and of projections"
+                            : recipe.gates == Gates::noise               ? ", gates of noise"
+                                                                         : "";
+  if (recipe.kind == LinearKind::ridge) return text("ridge, penalty %.0e%s", recipe.penalty, gates);
+  if (recipe.kind == LinearKind::logistic) return text("logistic, penalty %.0e%s", recipe.penalty, gates);
+  return text("discriminant, penalty %.0e, scale %.2g%s", recipe.penalty, recipe.scale, gates);
 }
 
 LinearPart fit_base(const TaskSpec& task, std::size_t task_index, const BaseRows& rows, const LinearRecipe& recipe) {
@@ -207,7 +215,9 @@ TaskSearch::TaskSearch(const TaskSpec& task, std::size_t task_index, const std::
   std::vector<std::pair<double, double>> of_folds(tried.size() * folds.size());  // loss, errors
   std::vector<std::size_t> firsts;  // recipes behind each differ from it in the scale alone, and share its fit
   for (std::size_t p = 0; p < tried.size(); ++p) {
-    if (p == 0 || tried[p].kind != tried[p - 1].kind || tried[p].penalty != tried[p - 1].penalty) firsts.push_back(p);
+    if (p == 0 || tried[p].kind != tried[p - 1].kind || tried[p].penalty != tried[p - 1].penalty ||
+        tried[p].gates != tried[p - 1].gates)
+      firsts.push_back(p);
   }
   in_arena(context_, [&] {
     oneapi::tbb::parallel_for(std::size_t{0}, folds.size() * firsts.size(), [&](std::size_t i) {
@@ -216,12 +226,16 @@ TaskSearch::TaskSearch(const TaskSpec& task, std::size_t task_index, const std::
       const std::size_t end = group + 1 < firsts.size() ? firsts[group + 1] : tried.size();
       const Fold& fold = folds[f];
       const LinearPart fitted = unscaled_base(task, task_index, fold.base, tried[firsts[group]]);
+      const std::vector<float> unseen = base_values(fitted, fold.unseen), judged = base_values(fitted, fold.judged);
       for (std::size_t p = firsts[group]; p < end; ++p) {
-        LinearPart& base = bases[p][f] = fitted;
-        base.scale(tried[p].scale);
-        of_folds[p * folds.size() + f] = {
-            loss_of(task, base_values(base, fold.unseen), fold.unseen, task_index),
-            mean_of(errors_of(task, base_values(base, fold.judged), fold.judged, task_index))};
+        bases[p][f] = fitted;
+        bases[p][f].scale(tried[p].scale);
+        const auto scaled = [&](std::vector<float> values) {
+          for (float& value : values) value *= static_cast<float>(tried[p].scale);
+          return values;
+        };
+        of_folds[p * folds.size() + f] = {loss_of(task, scaled(unseen), fold.unseen, task_index),
+                                          mean_of(errors_of(task, scaled(judged), fold.judged, task_index))};
       }
     });
   });
@@ -314,7 +328,7 @@ std::vector<std::vector<std::vector<float>>> TaskSearch::unseen_margins(
       std::vector<float> base;
       if (with) {
         task.base = prepared_[f].part.base;
-        task.noise = prepared_[f].part.noise;
+        task.gated = prepared_[f].part.gated;
         base = base_values(prepared_[f].part, folds_[f].training);
       }
       task.booster = Booster::bare(folds_[f].unseen.features.size() / folds_[f].unseen.count, outputs_of(task_));

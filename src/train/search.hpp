@@ -41,6 +41,7 @@ struct LinearRecipe {
   LinearKind kind = LinearKind::ridge;
   double penalty = 0.0;
   double scale = 1.0;  ///< of the margins
+  Gates gates = Gates::noise;
 };
 /// Those that are tried for a task.
 std::vector<LinearRecipe> linear_recipes(const TaskSpec& task);

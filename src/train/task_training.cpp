@@ -187,7 +187,7 @@ Task trained_on(const Rows& rows, const BaseRows& base_rows, const TaskSpec& spe
     LinearPart part = fit_base(spec, t, base_rows, recipe);
     base = part.values(rows.features, rows.snr, rows.count);
     out.base = std::move(part.base);
-    out.noise = std::move(part.noise);
+    out.gated = std::move(part.gated);
   }
   out.booster = fit_booster(spec, rows, t, base, how.settings, how.outcome.rounds, options.seed, context);
   return out;

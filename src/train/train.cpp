@@ -34,7 +34,7 @@ void check_memory(std::size_t features, const RunContext& context) {
 
 /// What a journal must agree with for its trials to be taken.
 std::string fingerprint(const Library& library, const TrainOptions& options, Backend device) {
-  return text("elver search 3 %s %zu seed %llu folds %zu hold-out %zu samples %zu base %zu draws %zu rounds %zu%s",
+  return text("elver search 4 %s %zu seed %llu folds %zu hold-out %zu samples %zu base %zu draws %zu rounds %zu%s",
               library.sha256.c_str(), library.structures.size(), static_cast<unsigned long long>(options.seed),
               options.folds, options.hold_out, options.search_samples, base_samples(options), options.draws,
               options.rounds, device == Backend::cuda ? " on CUDA" : "");

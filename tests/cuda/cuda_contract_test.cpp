@@ -163,8 +163,8 @@ TEST_F(CudaContract, MapsOnLinearBases) {
     Model model = model_of(3, 25, {{.trees = 9, .depth = 5}, {.trees = 8, .depth = 3, .outputs = 2, .seed = 2}, {.trees = 7}});
     model.tasks[0].base = random_base(model, 1, 1);
     model.tasks[1].base = random_base(model, 2, 2);
-    model.tasks[1].noise = NoiseTerm{random_base(model, 4, 4), {0.01, 0.2}};
-    model.tasks[2].noise = NoiseTerm{random_base(model, 1, 5), {0.1}};  // on a booster's own base score
+    model.tasks[1].gated = GatedTerm{random_base(model, 12, 4), {0.01, 0.03, 0.2}, 2};
+    model.tasks[2].gated = GatedTerm{random_base(model, 2, 5), {}, 1};  // on a booster's own base score
     model.tasks[0].trust = Trust{.error = {0.1, {1, 2, 3}}, .quantile = 1.5};
     model.domain = Domain{random_base(model, 9, 3), std::vector<NoiseVariance>(9, {0.5, {1, 0, 2}}), 1.2};
     expect_same_maps(*image, model, std::to_string(pixels) + " pixels", pixels > 1);
@@ -234,7 +234,7 @@ TEST_F(CudaContract, XgboostWalksTheTreesOfMaps) {
     const auto image = spectra<std::uint16_t>(NumberType::u16, Order::energy_major, pixels, true, 60, 3);
     Model model = model_of(3, 25, {{.trees = 9, .depth = 5}, {.trees = 8, .depth = 3, .outputs = 2, .seed = 2}, {.trees = 7}});
     model.tasks[1].base = random_base(model, 2, 2);
-    model.tasks[1].noise = NoiseTerm{random_base(model, 4, 4), {0.01, 0.2}};
+    model.tasks[1].gated = GatedTerm{random_base(model, 12, 4), {0.01, 0.03, 0.2}, 2};
     model.domain = Domain{random_base(model, 9, 3), std::vector<NoiseVariance>(9, {0.5, {1, 0, 2}}), 1.2};
     std::vector<std::uint8_t> mask;
     for (std::uint64_t p = 0; p < pixels; ++p) mask.push_back(p % 13 == 2 ? 1 : 0);
