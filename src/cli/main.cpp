@@ -40,8 +40,8 @@ int fail(int code, std::string message) {
 
 /// Ends the program: what is still held the system takes back sooner than we could tidy it up, and every file is closed.
 [[noreturn]] void leave(int code) {
-#ifdef __SANITIZE_ADDRESS__
-  std::exit(code);  // which looks for leaks
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  std::exit(code);  // which looks for leaks, and says by the code that there were races
 #else
   std::_Exit(code);
 #endif
