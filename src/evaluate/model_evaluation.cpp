@@ -73,13 +73,15 @@ void check_elements(const Model& model, const Library& library, std::vector<std:
 
 /// Where the library's mean edges lie beside the model's, if farther than chemistry moves them.
 void check_energies(const Model& model, const Library& library, const train::Pool& pool, std::vector<std::string>& notes) {
-  constexpr double kMostEv = 5, kStepEv = 0.1, kFarEv = 1.2;  // Ni L3 moves by 1.4 eV from LiNiO2 to NiO2, the references are in the middle
+  constexpr int kMostSteps = 50;
+  constexpr double kStepEv = 0.1, kFarEv = 1.2;  // Ni L3 moves by 1.4 eV from LiNiO2 to NiO2, the references are in the middle
   for (const ReferenceSpectrum& own : train::make_references(library, pool, model)) {
     const auto found = std::ranges::find(model.references, own.edge, &ReferenceSpectrum::edge);
     if (found == model.references.end()) continue;
     const std::vector<double> energy(own.energy_ev.begin(), own.energy_ev.end()), there(found->energy_ev.begin(), found->energy_ev.end());
     double best = -1, apart = 0;
-    for (double shift = -kMostEv; shift <= kMostEv; shift += kStepEv) {
+    for (int step = -kMostSteps; step <= kMostSteps; ++step) {
+      const double shift = step * kStepEv;
       std::vector<double> a, b;
       for (std::size_t i = 0; i < energy.size(); ++i) {
         if (energy[i] - shift < there.front() || energy[i] - shift > there.back()) continue;
