@@ -82,7 +82,7 @@ class Runner:
 
     def energy_major(self, cube, side=1024):
         """Channels one after the other, as in Gatan's files, 3 GB of zeros that take no disk."""
-        channels = int(self.cube.read_bytes()[:200].decode("latin").split(")")[0].split(",")[2])
+        channels = int(self.cube.read_bytes()[:128].decode("latin").split("(")[1].split(")")[0].split(",")[2])
         header = f"{{'descr': '<u2', 'fortran_order': False, 'shape': ({channels}, {side}, {side}), }}"
         header += " " * (63 - (10 + len(header)) % 64) + "\n"
         cube.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode())
