@@ -4,6 +4,7 @@
 #include <unsupported/Eigen/FFT>
 
 #include "coregister/picture.hpp"
+#include "types/median.hpp"
 
 namespace elver::pictures {
 namespace {
@@ -80,9 +81,7 @@ Spectrum spectrum_of(const Picture& picture) {
         highest.push_back(std::norm(out.values[y * picture.columns + x]));
     }
   }
-  const auto middle = highest.begin() + static_cast<std::ptrdiff_t>(highest.size() / 2);
-  std::nth_element(highest.begin(), middle, highest.end());
-  out.noise = *middle / std::numbers::ln2;  // squares of a complex normal variable are exponential
+  out.noise = upper_median(std::move(highest)) / std::numbers::ln2;  // squares of a complex normal variable are exponential
   return out;
 }
 

@@ -9,6 +9,7 @@
 #include "elver/error.hpp"
 #include "energy/edges.hpp"
 #include "energy/find.hpp"
+#include "types/median.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -61,12 +62,6 @@ energy::Followed find_edge(const EnergyAxis& axis, std::span<const double> mean,
   return out;
 }
 
-double median_of(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
 /// From channels to eV.
 Alignment in_ev(const energy::Follow& found, double dispersion_ev) {
   Alignment out;
@@ -77,7 +72,7 @@ Alignment in_ev(const energy::Follow& found, double dispersion_ev) {
     if (std::isfinite(found.own_error[p])) own.push_back(found.own_error[p] * dispersion_ev);
   }
   out.measured = own.size();
-  if (!own.empty()) out.own_error_ev = median_of(own);
+  if (!own.empty()) out.own_error_ev = upper_median(own);
   return out;
 }
 
@@ -142,7 +137,7 @@ Alignment align_edges(const Image& image, std::span<const std::string> edges, co
     throw Error(ErrorKind::mismatch, "cannot follow the edge", "it is in no single pixel above the noise",
                 "Sum pixels with --bin, or choose a stronger edge");
   }
-  const double median = median_of(out.offset_ev);
+  const double median = upper_median(out.offset_ev);
   for (double& offset : out.offset_ev) offset -= median;
   return out;
 }
@@ -156,7 +151,7 @@ Alignment align_zero_loss(const Image& zero_loss, const RunContext& context) {
                 "Give an image that holds the zero-loss peak");
   }
   const std::vector<double> top = tops(zero_loss, context);
-  const double centre = median_of(top);
+  const double centre = upper_median(top);
   std::vector<double> start;
   for (const double channel : top) start.push_back(channel - centre);
   const auto end = static_cast<std::ptrdiff_t>(axis.size), at = static_cast<std::ptrdiff_t>(centre);

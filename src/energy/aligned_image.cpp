@@ -4,6 +4,7 @@
 
 #include "elver/energy.hpp"
 #include "elver/error.hpp"
+#include "types/median.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -25,10 +26,7 @@ Shifts shifts_of(const Image& image, std::span<const double> offsets_ev) {
         ErrorKind::mismatch, "cannot align the image",
         text("%zu offsets for %llu pixels", offsets_ev.size(), static_cast<unsigned long long>(image.pixels())));
   }
-  std::vector<double> sorted(offsets_ev.begin(), offsets_ev.end());
-  const auto middle = sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2);
-  std::nth_element(sorted.begin(), middle, sorted.end());
-  out.median_ev = *middle;
+  out.median_ev = upper_median(std::vector<double>(offsets_ev.begin(), offsets_ev.end()));
   for (const double offset : offsets_ev) {
     const double eighths = std::round(8.0 * (offset - out.median_ev) / axis.dispersion_ev);
     if (!(std::abs(eighths) < 8e6)) {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "elver/error.hpp"
+#include "types/median.hpp"
 #include "types/text.hpp"
 
 namespace elver::energy {
@@ -59,10 +60,8 @@ Coarse coarsen(const EnergyAxis& axis, std::span<const double> spectrum) {
     const double w = out.weight[std::min(i / bin, out.weight.size() - 1)];
     squares.push_back(d * d * w * w);
   }
-  const auto middle = squares.begin() + static_cast<std::ptrdiff_t>(squares.size() / 2);
-  std::nth_element(squares.begin(), middle, squares.end());
   constexpr double kMedianOfChiSquare = 0.455, kThirdDifference = 20.0;  // 1 + 9 + 9 + 1
-  out.noise = *middle / kMedianOfChiSquare / kThirdDifference / static_cast<double>(bin);
+  out.noise = upper_median(std::move(squares)) / kMedianOfChiSquare / kThirdDifference / static_cast<double>(bin);
   return out;
 }
 

@@ -6,17 +6,12 @@
 #include "elver/error.hpp"
 #include "elver/import.hpp"
 #include "library/structure_files.hpp"
+#include "types/median.hpp"
 #include "types/piecewise_linear.hpp"
 #include "types/text.hpp"
 
 namespace elver {
 namespace {
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 /// The spectra of an edge as vectors over E - E_Fermi, on what all of them cover.
 std::vector<std::vector<double>> on_one_grid(const std::vector<const SpectrumTable*>& spectra) {
@@ -47,9 +42,9 @@ void find_outliers(const LibraryTables& tables, const std::string& edge, const s
   };
   std::vector<double> onsets, deviations;
   for (const SpectrumTable* s : spectra) onsets.push_back(s->fermi_ev);
-  const double middle = median(onsets);
+  const double middle = upper_median(onsets);
   for (const double x : onsets) deviations.push_back(std::abs(x - middle));
-  const double spread = median(deviations);
+  const double spread = upper_median(deviations);
   for (std::size_t i = 0; i < spectra.size(); ++i) {
     if (deviations[i] > std::max(kFarEv, kDeviations * spread))
       tell(*spectra[i], text("its edge lies %+.2f eV from the median one", onsets[i] - middle));
@@ -63,17 +58,17 @@ void find_outliers(const LibraryTables& tables, const std::string& edge, const s
   for (std::size_t k = 0; k < rows.front().size(); ++k) {
     std::vector<double> values;
     for (const auto& row : rows) values.push_back(row[k]);
-    typical.push_back(median(std::move(values)));
+    typical.push_back(upper_median(std::move(values)));
   }
   std::vector<double> apart;  // 1 - r
   for (const auto& row : rows) {
     const double r = similarity(row, typical).pearson;
     apart.push_back(std::isfinite(r) ? 1 - r : 2);
   }
-  const double usual = median(apart);
+  const double usual = upper_median(apart);
   deviations.clear();
   for (const double x : apart) deviations.push_back(std::abs(x - usual));
-  const double scatter = std::max(median(deviations), 1e-6);
+  const double scatter = std::max(upper_median(deviations), 1e-6);
   for (std::size_t i = 0; i < spectra.size(); ++i) {
     if (apart[i] > usual + kDeviations * scatter)
       tell(*spectra[i], text("it correlates with the edge's median spectrum by %.4f, where %.4f is usual", 1 - apart[i], 1 - usual));
@@ -112,7 +107,7 @@ LibrarySummary summarise(const LibraryTables& tables) {
       row.most_points = std::max(row.most_points, s->energy_ev.size());
     }
     row.structures = cells.size();
-    row.median_onset_ev = median(std::move(onsets));
+    row.median_onset_ev = upper_median(std::move(onsets));
     const auto shift = tables.shift_ev.find(edge);
     row.shift_ev = shift == tables.shift_ev.end() ? 0 : shift->second;
     out.edges.push_back(row);

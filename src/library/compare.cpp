@@ -9,6 +9,7 @@
 #include "elver/io.hpp"
 #include "library/spectrum_files.hpp"
 #include "library/text_table.hpp"
+#include "types/median.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -28,9 +29,7 @@ double value_at(const NamedSpectrum& s, double energy) {
 double median_step(const NamedSpectrum& s) {
   std::vector<double> steps;
   for (std::size_t i = 1; i < s.energy_ev.size(); ++i) steps.push_back(s.energy_ev[i] - s.energy_ev[i - 1]);
-  const auto middle = steps.begin() + static_cast<std::ptrdiff_t>(steps.size() / 2);
-  std::nth_element(steps.begin(), middle, steps.end());
-  return *middle;
+  return upper_median(std::move(steps));
 }
 
 NamedSpectrum broadened(const NamedSpectrum& s, double fwhm, double step) {

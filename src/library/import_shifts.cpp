@@ -2,16 +2,11 @@
 
 #include "library/elements.hpp"
 #include "library/import_run.hpp"
+#include "types/median.hpp"
 #include "types/text.hpp"
 
 namespace elver {
 namespace {
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 }  // namespace
 
@@ -22,7 +17,7 @@ void ImportRun::leave_out_apart(const std::string& edge) {
   for (const SpectrumTable& s : all) {
     if (s.edge == edge) onsets.push_back(s.fermi_ev);
   }
-  const double middle = median(std::move(onsets));
+  const double middle = upper_median(std::move(onsets));
   std::erase_if(all, [&](const SpectrumTable& s) {
     if (s.edge != edge || (s.energy_ev.front() < middle && middle < s.energy_ev.back())) return false;
     for (FileReport& file : result_.files) {
@@ -57,11 +52,11 @@ void ImportRun::choose_shifts() {
     for (auto it = codes.begin(); it != codes.end(); ++it) {
       if (it->second.size() > most->second.size()) most = it;
     }
-    const double base = median(most->second);
+    const double base = upper_median(most->second);
     std::string moved;
     for (const auto& [code, values] : codes) {
       if (code == most->first) continue;
-      const double by = base - median(values);
+      const double by = base - upper_median(values);
       moved += text("; %s moved by %.2f eV to %s", code.c_str(), by, most->first.c_str());
       for (SpectrumTable& s : result_.tables.spectra) {
         if (s.edge != edge || s.code != code) continue;
@@ -91,7 +86,7 @@ void ImportRun::choose_shifts() {
     if (of != edge) {
       const auto& others = onsets[of];
       const auto same = others.find(most->first);
-      from = median(same == others.end() ? others.begin()->second : same->second);
+      from = upper_median(same == others.end() ? others.begin()->second : same->second);
     }
     result_.tables.shift_ev[edge] = place ? *place - from : 0.0;
     result_.tables.anchor[edge] =

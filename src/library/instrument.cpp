@@ -4,6 +4,8 @@
 #include <cmath>
 #include <map>
 
+#include "types/median.hpp"
+
 namespace elver {
 namespace {
 
@@ -96,9 +98,7 @@ std::vector<double> plasmon() {
 double reference_jump(const Library& library) {
   const std::optional<std::size_t> oxygen = library.find("O_K");
   const Subshell& subshell = library.subshells[oxygen.value_or(0)];
-  std::vector<double> jump = subshell.jump;
-  std::nth_element(jump.begin(), jump.begin() + static_cast<std::ptrdiff_t>(jump.size() / 2), jump.end());
-  return (oxygen ? 2.0 : 1.0) * jump[jump.size() / 2] / subshell.onset_ev;
+  return (oxygen ? 2.0 : 1.0) * upper_median(subshell.jump) / subshell.onset_ev;
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "io/hdf5.hpp"
 #include "library/instrument.hpp"
 #include "model/sha256.hpp"
+#include "types/median.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -168,8 +169,7 @@ Subshell read_subshell(hid_t file, const std::string& name, const std::vector<St
     last = std::max(last, energy[(i + 1) * width - 1]);
   }
   if (!(last - first < kLongestGrid)) malformed(where, text("its energies span %g eV", last - first));
-  std::nth_element(fermi.begin(), fermi.begin() + static_cast<std::ptrdiff_t>(count / 2), fermi.end());
-  out.onset_ev = fermi[count / 2];
+  out.onset_ev = upper_median(std::move(fermi));
   for (std::size_t i = 0; i < count; ++i) {
     if (!(out.onset_ev > 10 && out.onset_ev > energy[i * width] && out.onset_ev < energy[(i + 1) * width - 1])) {
       malformed(where, text("the edge at %g eV lies outside the energies of spectrum %zu", out.onset_ev, i));

@@ -7,6 +7,7 @@
 #include "elver/error.hpp"
 #include "elver/io.hpp"
 #include "prepare/record.hpp"
+#include "types/median.hpp"
 #include "types/text.hpp"
 
 namespace elver {
@@ -129,10 +130,7 @@ void align_step(Prepared& prepared, const Preparation& options, const Json& earl
     found = align_zero_loss(*zero_loss, context);
     note_exposures(*zero_loss, *prepared.image, record);
     if (earlier.contains("calibration")) {  // the axis as a whole is right already
-      std::vector<double> sorted = found.offset_ev;
-      const auto middle = sorted.begin() + std::ssize(sorted) / 2;
-      std::nth_element(sorted.begin(), middle, sorted.end());
-      const double median = *middle;
+      const double median = upper_median(found.offset_ev);
       for (double& offset : found.offset_ev) offset -= median;
     }
   }

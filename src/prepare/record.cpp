@@ -4,6 +4,7 @@
 
 #include "energy/calibration_json.hpp"
 #include "energy/coarse.hpp"
+#include "types/median.hpp"
 
 namespace elver {
 namespace {
@@ -22,14 +23,8 @@ Json alignment_json(const AlignRequest& request, const Alignment& found) {
     if (!request.zero_loss_dataset.empty()) out["dataset"] = request.zero_loss_dataset;
   }
   const auto [least, most] = std::ranges::minmax(found.offset_ev);
-  std::vector<double> errors = found.error_ev, offsets = found.offset_ev;
-  const auto median = [](std::vector<double>& values) {
-    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-    std::nth_element(values.begin(), middle, values.end());
-    return *middle;
-  };
-  out["offset_ev"] = {{"minimum", least}, {"median", median(offsets)}, {"maximum", most}};
-  out["median_standard_error_ev"] = median(errors);
+  out["offset_ev"] = {{"minimum", least}, {"median", upper_median(found.offset_ev)}, {"maximum", most}};
+  out["median_standard_error_ev"] = upper_median(found.error_ev);
   out["pixels_measured"] = found.measured;
   out["median_standard_error_of_one_pixel_ev"] = found.own_error_ev;
   out["how"] = "whole channels moved, the rest in eighths of a channel";

@@ -9,6 +9,7 @@
 
 #include "elver/error.hpp"
 #include "types/arena.hpp"
+#include "types/median.hpp"
 #include "types/reads_for.hpp"
 #include "types/text.hpp"
 
@@ -70,9 +71,7 @@ class Field {
       if (sum > 0) ratios.push_back((a - b) * (a - b) / sum);
     }
     if (ratios.empty()) return 1.0;
-    const auto middle = ratios.begin() + std::ssize(ratios) / 2;
-    std::nth_element(ratios.begin(), middle, ratios.end());
-    const double found = *middle / 0.455;
+    const double found = upper_median(std::move(ratios)) / 0.455;
     return whole ? std::max(1.0, found) : std::max(1e-6, found);
   }
 
@@ -110,9 +109,7 @@ class Field {
       }
     }
     if (said.size() < 2) return out;
-    const auto middle = said.begin() + std::ssize(said) / 2;
-    std::nth_element(said.begin(), middle, said.end());
-    out.middle = *middle;
+    out.middle = upper_median(std::move(said));
     out.known = std::isfinite(out.most);
     return out;
   }

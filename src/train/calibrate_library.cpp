@@ -10,6 +10,7 @@
 #include "elver/dataset.hpp"
 #include "elver/error.hpp"
 #include "train/calibration_misfit.hpp"
+#include "types/median.hpp"
 #include "types/piecewise_linear.hpp"
 #include "types/text.hpp"
 
@@ -29,10 +30,9 @@ Measured uniform(const NamedSpectrum& s) {
   std::vector<double> steps;
   for (std::size_t i = 1; i < s.energy_ev.size(); ++i) steps.push_back(s.energy_ev[i] - s.energy_ev[i - 1]);
   if (steps.size() < 8) throw Error(ErrorKind::mismatch, s.name, "it holds fewer than nine channels");
-  std::ranges::nth_element(steps, steps.begin() + static_cast<std::ptrdiff_t>(steps.size() / 2));
   Measured out;
   out.axis.offset_ev = s.energy_ev.front();
-  out.axis.dispersion_ev = steps[steps.size() / 2];
+  out.axis.dispersion_ev = upper_median(std::move(steps));
   out.axis.size = static_cast<std::size_t>((s.energy_ev.back() - s.energy_ev.front()) / out.axis.dispersion_ev + 1.5);
   for (std::size_t c = 0; c < out.axis.size; ++c)
     out.counts.push_back(static_cast<float>(piecewise_linear<double, double>(s.energy_ev, s.value, out.axis.energy(static_cast<double>(c)))));
