@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "library/elements.hpp"
 #include "library/import_run.hpp"
 #include "types/median.hpp"
