@@ -290,6 +290,20 @@ TEST(Dm, ComplexAndColoursAreListedAndRefused) {
   EXPECT_THROW(file.images[0]->read_tile({0, 2}, {0, 1}, out), Error);
 }
 
+// Of an image that is not read its bytes are not held against its sizes, but places are still counted in it.
+TEST(Dm, AnImageThatIsNotReadHasNoAbsurdSize) {
+  const DmWriter writer(4, true);
+  DmImage complex;
+  complex.type = 3;
+  complex.data_tag = writer.pairs("Data", {1, 2, 3, 4});
+  complex.axes = {place_axis(1 << 20), place_axis(1 << 20), place_axis(1 << 19)};  // 2^62 bytes
+  EXPECT_EQ(name_of(read(writer.file_of({complex})).images[0]->info().type), "complex64");
+  for (const std::size_t last : {1 << 20, 1 << 21}) {  // 2^63, which no place can lie beyond another, and 2^64
+    complex.axes[2] = place_axis(last);
+    EXPECT_THAT(refusal_of(ErrorKind::input, [&] { read(writer.file_of({complex})); }), HasSubstr("do not fit"));
+  }
+}
+
 TEST(Dm, OptionsReplaceTheAxisOfTheFile) {
   const DmWriter writer(3, true);
   DmImage image = cube<float>(writer, 2, "xyE");

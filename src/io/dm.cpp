@@ -241,11 +241,13 @@ std::unique_ptr<Image> make_image(const Draft& draft, const Bytes& bytes, std::s
   const std::size_t value_bytes = bytes_of(info.type);
   const auto values = checked_product(sizes);
   std::uint64_t wanted = 0;
-  if (!values || __builtin_mul_overflow(*values, value_bytes, &wanted) ||
-      (info.refusal.empty() && wanted != draft.data->bytes.size())) {
+  const auto check = [&](bool good) {
+    if (good) return;
     throw std::runtime_error("the dimensions of image " + info.id + " do not fit its " +
                              text("%zu bytes of values", draft.data->bytes.size()));
-  }
+  };
+  check(values && !__builtin_mul_overflow(*values, value_bytes, &wanted) &&
+        (!info.refusal.empty() || wanted == draft.data->bytes.size()));
   std::vector<std::ptrdiff_t> strides;
   std::ptrdiff_t stride = static_cast<std::ptrdiff_t>(value_bytes);
   for (std::size_t i = 0; i < sizes.size(); ++i) {
@@ -257,7 +259,7 @@ std::unique_ptr<Image> make_image(const Draft& draft, const Bytes& bytes, std::s
     axis.size = sizes[i];
     info.axes.insert(info.axes.begin(), axis);
     strides.insert(strides.begin(), stride);
-    stride *= static_cast<std::ptrdiff_t>(sizes[i]);
+    check(!__builtin_mul_overflow(stride, static_cast<std::ptrdiff_t>(sizes[i]), &stride));  // of a refused one, of any size
   }
   name_axes(info);
   StridedLayout layout{
