@@ -66,8 +66,8 @@ struct GatedTerm {
   std::size_t gate_count() const { return levels.size() + projections; }
   /// Of `linear`, for a task of so many outputs.
   std::size_t linear_outputs(std::size_t outputs) const { return projections + outputs * gate_count(); }
-  /// One pixel's gates: `values` are its outputs of `linear`, `stride` apart.
-  std::vector<double> gates(const float* values, std::size_t stride, std::span<const float> snr) const;
+  /// One pixel's gate `j`: `values` are its outputs of `linear`, `stride` apart.
+  double gate(std::size_t j, const float* values, std::size_t stride, std::span<const float> snr) const;
   /// Adds to one pixel's margins.
   void add_pixel(const float* values, std::size_t stride, std::span<const float> snr, std::span<float> margins) const;
   /// Adds to margins [row][output] of row-major features; snr [row][edge].

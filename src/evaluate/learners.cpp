@@ -93,14 +93,17 @@ Predictor learn_xgboost(Learner learner, const train::TaskSpec& task, const Lear
     context.check_interrupt();
     booster->update(static_cast<int>(r), data);
   }
-  return [booster, task, base](const Matrix& test) {
-    if (base == nullptr) {
-      const auto found = booster->predict(test.values, test.rows, test.columns, false);
-      return answers(task, found.values, found.outputs);
-    }
-    std::vector<float> values = base->values(test.values, {}, test.rows);
-    Booster::parse(booster->save("ubj"), task.name).add_trees(test.values, test.rows, values, 0);
-    return answers(task, values, 1);
+  if (base != nullptr) {
+    const auto trees = std::make_shared<const Booster>(Booster::parse(booster->save("ubj"), task.name));
+    return [trees, task, base](const Matrix& test) {
+      std::vector<float> values = base->values(test.values, {}, test.rows);
+      trees->add_trees(test.values, test.rows, values, 0);
+      return answers(task, values, 1);
+    };
+  }
+  return [booster, task](const Matrix& test) {
+    const auto found = booster->predict(test.values, test.rows, test.columns, false);
+    return answers(task, found.values, found.outputs);
   };
 }
 

@@ -14,7 +14,6 @@ namespace {
 /// Every format that elver writes.
 constexpr std::array kWriters{&hspy_writer, &nexus_writer, &ripple_writer, &npy_writer, &msa_writer, &tiff_writer};
 
-
 const Writer& writer_for(const std::filesystem::path& path, const std::function<bool(Holds)>& suits, const char* what) {
   std::string names;
   for (const Writer* writer : kWriters) {

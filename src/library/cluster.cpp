@@ -17,11 +17,7 @@ constexpr double kSame = 0.02;  ///< Angstrom: coordinates of FEFF inputs are ro
 
 Vector minus(const Vector& a, const Vector& b) { return {a[0] - b[0], a[1] - b[1], a[2] - b[2]}; }
 Vector plus(const Vector& a, const Vector& b) { return {a[0] + b[0], a[1] + b[1], a[2] + b[2]}; }
-double dot(const Vector& a, const Vector& b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
 double length(const Vector& a) { return std::sqrt(dot(a, a)); }
-Vector cross(const Vector& a, const Vector& b) {
-  return {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]};
-}
 
 /// The translation leads every atom that stays well within the cluster onto one of its kind, and enough stay.
 bool is_translation(const std::vector<ClusterAtom>& cluster, const Vector& t, double radius) {

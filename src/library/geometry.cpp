@@ -13,12 +13,6 @@ namespace {
 
 using Vector = std::array<double, 3>;
 
-Vector cross(const Vector& a, const Vector& b) {
-  return {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]};
-}
-
-double dot(const Vector& a, const Vector& b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
-
 /// How many cells to look at in each direction so that a sphere is covered: its radius over the height of the cell.
 std::array<int, 3> images(const Structure& structure, double reach) {
   const auto& cell = structure.lattice;

@@ -1,10 +1,18 @@
 #pragma once
+#include <array>
 #include <cstddef>
 #include <vector>
 
 #include "elver/library.hpp"
 
 namespace elver {
+
+inline std::array<double, 3> cross(const std::array<double, 3>& a, const std::array<double, 3>& b) {
+  return {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]};
+}
+inline double dot(const std::array<double, 3>& a, const std::array<double, 3>& b) {
+  return a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
+}
 
 /// An atom near another one, with periodic images: an atom is met as often as its images are within reach.
 struct Neighbour {

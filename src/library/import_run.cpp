@@ -162,11 +162,7 @@ void ImportRun::add(SpectrumFile& file) {
   out.formal_state = cell.atoms[out.atom].formal_state;
 
   // Energies, absolute.
-  if (s.code == SpectrumCode::table) {
-    s.note.clear();
-    fit_unit(s, edge);
-    if (!s.note.empty()) note += s.note + "; ";
-  }
+  if (s.code == SpectrumCode::table) fit_unit(s, edge, note);
   double zero = 0;
   const std::optional<double> nominal = nominal_edge_ev(edge);
   if (const double at = s.edge_ev > 0 ? s.edge_ev : nominal.value_or(0); s.relative && at > 0 && s.energy_ev.front() > at / 2) {
@@ -183,9 +179,7 @@ void ImportRun::add(SpectrumFile& file) {
     zero = s.edge_ev > 0 ? s.edge_ev : *nominal;
     if (s.edge_ev <= 0) note += text("energies count from %g eV, the nominal edge; ", zero);
   }
-  s.note.clear();
-  cut_to_edge(s, s.fermi_ev.value_or(find_jump(s.energy_ev, s.absorption).onset_ev));
-  if (!s.note.empty()) note += s.note + "; ";
+  cut_to_edge(s, s.fermi_ev.value_or(find_jump(s.energy_ev, s.absorption).onset_ev), note);
   for (const double e : s.energy_ev) out.energy_ev.push_back(e + zero);
   const EdgeJump jump = find_jump(s.energy_ev, s.absorption);
   if (!(jump.jump > 0)) return leave_out(file, note + "it does not rise to a jump");

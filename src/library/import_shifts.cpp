@@ -4,9 +4,6 @@
 #include "types/text.hpp"
 
 namespace elver {
-namespace {
-
-}  // namespace
 
 /// An edge's spectra share a grid and an onset, the median: one whose table does not hold that cannot stand among them.
 void ImportRun::leave_out_apart(const std::string& edge) {

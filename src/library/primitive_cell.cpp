@@ -12,9 +12,9 @@ constexpr double kSame = 1e-3;  ///< of a cell vector: files round to 1e-4 or be
 
 Vector place_of(const Atom& atom) { return {atom.fractional[0], atom.fractional[1], atom.fractional[2]}; }
 
-bool same_place(const Vector& a, const Vector& b) {
+bool same_place(const Vector& a, const Vector& b, double apart = kSame) {
   const Vector d = a - b;
-  return (d - d.array().round().matrix()).cwiseAbs().maxCoeff() < kSame;
+  return (d - d.array().round().matrix()).cwiseAbs().maxCoeff() < apart;
 }
 
 /// The translations, fractional, that lead every atom onto one of its element; the zero one first.
@@ -71,8 +71,7 @@ Structure primitive_cell(const Structure& cell) {
         for (const Atom& atom : cell.atoms) {
           const Vector place = place_of(atom) * inverse;
           const bool known = std::ranges::any_of(out.atoms, [&](const Atom& other) {
-            const Vector d = place - place_of(other);
-            return other.element == atom.element && (d - d.array().round().matrix()).cwiseAbs().maxCoeff() < n * kSame;
+            return other.element == atom.element && same_place(place, place_of(other), n * kSame);
           });
           if (!known) out.atoms.push_back({atom.element, {place(0), place(1), place(2)}, atom.formal_state});
         }

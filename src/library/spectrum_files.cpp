@@ -6,17 +6,13 @@
 #include <numbers>
 #include <regex>
 
-#include "elver/error.hpp"
 #include "library/elements.hpp"
+#include "library/malformed.hpp"
 #include "library/text_table.hpp"
 #include "types/text.hpp"
 
 namespace elver {
 namespace {
-
-[[noreturn]] void malformed(const std::string& what, const std::string& why) {
-  throw Error(ErrorKind::input, "malformed " + what, why);
-}
 
 bool contains(const std::string& line, const char* part) { return line.find(part) != std::string::npos; }
 

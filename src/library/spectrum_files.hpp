@@ -44,10 +44,10 @@ std::optional<ReadSpectrum> read_plain_table(const std::vector<std::string>& lin
 /// Throws Error{input} when they hold less than one spectrum, or more.
 void take_columns(ReadSpectrum& out, const TextTable& table, std::size_t energy, std::size_t value);
 /// Puts a plain table's energies into eV where only keV, Ry or Hartree fit its edge, and marks them as relative where they
-/// begin near 0 and do not come near it. Throws Error{input} where nothing fits.
-void fit_unit(ReadSpectrum& table, const std::string& edge);
-/// Leaves out what lies so far from the edge (on the file's energies) that no library holds it.
-void cut_to_edge(ReadSpectrum& spectrum, double edge_ev);
+/// begin near 0 and do not come near it; adds to the note what was done. Throws Error{input} where nothing fits.
+void fit_unit(ReadSpectrum& table, const std::string& edge, std::string& note);
+/// Leaves out what lies so far from the edge (on the file's energies) that no library holds it, and adds that to the note.
+void cut_to_edge(ReadSpectrum& spectrum, double edge_ev, std::string& note);
 inline constexpr std::size_t kFewestPoints = 8;  ///< fewer make no spectrum
 
 /// Energies sorted and strictly rising, values of equal energies averaged.

@@ -5,17 +5,14 @@
 #include <map>
 #include <numbers>
 
-#include "elver/error.hpp"
 #include "library/elements.hpp"
+#include "library/geometry.hpp"
+#include "library/malformed.hpp"
 #include "library/text_table.hpp"
 #include "types/text.hpp"
 
 namespace elver {
 namespace {
-
-[[noreturn]] void malformed(const std::string& what, const std::string& why, const std::string& todo = {}) {
-  throw Error(ErrorKind::input, "malformed " + what, why, todo);
-}
 
 std::vector<double> numbers_at(const std::vector<std::string>& lines, std::size_t at, std::size_t least, const char* what) {
   if (at >= lines.size()) malformed(what, "it ends too early");
@@ -32,10 +29,6 @@ std::vector<double> numbers_at(const std::vector<std::string>& lines, std::size_
 using Lattice = std::array<std::array<double, 3>, 3>;
 
 std::array<double, 3> fractional(const Lattice& m, const std::array<double, 3>& r) {
-  const auto cross = [](const auto& a, const auto& b) {
-    return std::array<double, 3>{a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]};
-  };
-  const auto dot = [](const auto& a, const auto& b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; };
   const double volume = dot(m[0], cross(m[1], m[2]));
   return {dot(r, cross(m[1], m[2])) / volume, dot(r, cross(m[2], m[0])) / volume, dot(r, cross(m[0], m[1])) / volume};
 }
@@ -86,9 +79,7 @@ FoundStructure read_poscar(const std::vector<std::string>& lines) {
     for (std::size_t k = 0; k < 3; ++k) cell.lattice[i][k] = row[k];
   }
   const auto& m = cell.lattice;
-  const double volume = std::abs(m[0][0] * (m[1][1] * m[2][2] - m[1][2] * m[2][1]) -
-                                 m[0][1] * (m[1][0] * m[2][2] - m[1][2] * m[2][0]) +
-                                 m[0][2] * (m[1][0] * m[2][1] - m[1][1] * m[2][0]));
+  const double volume = std::abs(dot(m[0], cross(m[1], m[2])));
   if (!(volume > 1e-6)) malformed(kWhat, "its vectors make no volume");
   std::array<double, 3> factor{};  // along x, y and z; below 0: the wanted volume
   factor.fill(scale[0] < 0 ? std::cbrt(-scale[0] / volume) : scale[0]);

@@ -5,6 +5,7 @@
 
 #include "elver/error.hpp"
 #include "library/elements.hpp"
+#include "library/malformed.hpp"
 #include "library/spectrum_files.hpp"
 #include "library/text_table.hpp"
 #include "types/text.hpp"
@@ -13,10 +14,6 @@ namespace elver {
 namespace {
 
 constexpr double kRydbergEv = 13.605693;
-
-[[noreturn]] void malformed(const std::string& what, const std::string& why, const std::string& todo = {}) {
-  throw Error(ErrorKind::input, "malformed " + what, why, todo);
-}
 
 void remark(std::string& note, const std::string& more) { note += (note.empty() ? "" : "; ") + more; }
 
@@ -124,7 +121,7 @@ std::optional<ReadSpectrum> read_plain_table(const std::vector<std::string>& lin
   return out;
 }
 
-void fit_unit(ReadSpectrum& table, const std::string& edge) {
+void fit_unit(ReadSpectrum& table, const std::string& edge, std::string& note) {
   const std::optional<double> nominal = nominal_edge_ev(edge);
   if (table.relative || !nominal) return;
   const double low = table.energy_ev.front(), high = table.energy_ev.back();
@@ -133,7 +130,8 @@ void fit_unit(ReadSpectrum& table, const std::string& edge) {
   for (const auto& [unit, name] : {std::pair{1000.0, "keV"}, {kRydbergEv, "Ry"}, {2 * kRydbergEv, "Hartree"}}) {
     if (std::abs(onset * unit - *nominal) > 0.03 * *nominal || (high - low) * unit > 0.6 * *nominal) continue;
     for (double& e : table.energy_ev) e *= unit;
-    return remark(table.note, text("its energies are taken for %s, which fit %s", name, edge.c_str()));
+    note += text("its energies are taken for %s, which fit %s; ", name, edge.c_str());
+    return;
   }
   constexpr double kOwnZeroEv = 50;
   if (low < kOwnZeroEv && high < 0.8 * *nominal) {
@@ -144,7 +142,7 @@ void fit_unit(ReadSpectrum& table, const std::string& edge) {
               "Name another edge in the labels, or write energies in eV");
 }
 
-void cut_to_edge(ReadSpectrum& spectrum, double edge_ev) {
+void cut_to_edge(ReadSpectrum& spectrum, double edge_ev, std::string& note) {
   constexpr double kBelowEv = 80, kAboveEv = 280;  // a library's grid is 400 eV at most, of all spectra of an edge together
   std::vector<double> energy, values;
   for (std::size_t i = 0; i < spectrum.energy_ev.size(); ++i) {
@@ -155,7 +153,7 @@ void cut_to_edge(ReadSpectrum& spectrum, double edge_ev) {
   if (energy.size() == spectrum.energy_ev.size()) return;
   if (energy.size() < kFewestPoints)
     malformed(spectrum.format, text("it has %zu points around its edge", energy.size()));
-  remark(spectrum.note, text("cut to %g eV below and %g eV above the edge", kBelowEv, kAboveEv));
+  note += text("cut to %g eV below and %g eV above the edge; ", kBelowEv, kAboveEv);
   spectrum.energy_ev = std::move(energy);
   spectrum.absorption = std::move(values);
 }

@@ -91,8 +91,7 @@ std::vector<float> read_floats(const JsonValue& object, const std::string& key) 
   return {wide.begin(), wide.end()};
 }
 
-LinearBase read_base(const JsonValue& value) {
-  value.object({"parts", "intercept", "weights"});
+LinearBase read_linear(const JsonValue& value) {
   LinearBase out;
   for (const double part : value.at("parts", "features of each edge").numbers("features of each edge"))
     out.parts.push_back(static_cast<std::size_t>(std::clamp(part, 0.0, 1e9)));
@@ -101,16 +100,15 @@ LinearBase read_base(const JsonValue& value) {
   return out;
 }
 
+LinearBase read_base(const JsonValue& value) { return read_linear(value.object({"parts", "intercept", "weights"})); }
+
 GatedTerm read_gated(const JsonValue& value) {
   value.object({"levels", "projections", "parts", "intercept", "weights"});
   GatedTerm out;
   out.projections =
       static_cast<std::size_t>(std::clamp(value.at("projections", "a number").number("a number"), 0.0, 1e6));
   out.levels = value.at("levels", "numbers").numbers("numbers");
-  for (const double part : value.at("parts", "features of each edge").numbers("features of each edge"))
-    out.linear.parts.push_back(static_cast<std::size_t>(std::clamp(part, 0.0, 1e9)));
-  out.linear.intercept = read_floats(value, "intercept");
-  out.linear.weights = read_floats(value, "weights");
+  out.linear = read_linear(value);
   return out;
 }
 

@@ -62,24 +62,21 @@ double noise_of(std::span<const float> snr) {
   return noise;
 }
 
-std::vector<double> GatedTerm::gates(const float* values, std::size_t stride, std::span<const float> snr) const {
-  std::vector<double> out;
-  for (std::size_t e = 0; e < levels.size(); ++e) {
-    const double noise = noise_of(snr.subspan(e, 1));
-    out.push_back(noise / (noise + levels[e]));
+double GatedTerm::gate(std::size_t j, const float* values, std::size_t stride, std::span<const float> snr) const {
+  if (j < levels.size()) {
+    const double noise = noise_of(snr.subspan(j, 1));
+    return noise / (noise + levels[j]);
   }
-  for (std::size_t p = 0; p < projections; ++p)
-    out.push_back(std::clamp(static_cast<double>(values[p * stride]), -kWidestGate, kWidestGate));
-  return out;
+  return std::clamp(static_cast<double>(values[(j - levels.size()) * stride]), -kWidestGate, kWidestGate);
 }
 
 void GatedTerm::add_pixel(const float* values, std::size_t stride, std::span<const float> snr,
                           std::span<float> margins) const {
-  const std::vector<double> open = gates(values, stride, snr);
-  for (std::size_t k = 0; k < margins.size(); ++k) {
-    for (std::size_t j = 0; j < open.size(); ++j) {
+  for (std::size_t j = 0; j < gate_count(); ++j) {
+    const double open = gate(j, values, stride, snr);
+    for (std::size_t k = 0; k < margins.size(); ++k) {
       const float linear_value = values[(projections + j * margins.size() + k) * stride];
-      margins[k] += static_cast<float>(open[j] * static_cast<double>(linear_value));
+      margins[k] += static_cast<float>(open * static_cast<double>(linear_value));
     }
   }
 }

@@ -52,7 +52,6 @@ void add_gated(const GatedTerm& term, std::size_t outputs, std::size_t k, std::s
                std::span<const float> snr, const std::vector<double>& reference, OutputExplanation& out) {
   std::vector<float> values(term.linear.intercept.size());
   term.linear.values(features, 1, values);
-  const std::vector<double> gates = term.gates(values.data(), 1, snr);
   const std::size_t width = term.linear.feature_count();
   const auto at_reference = [&](std::size_t output) {
     double sum = static_cast<double>(term.linear.intercept[output]);
@@ -60,22 +59,23 @@ void add_gated(const GatedTerm& term, std::size_t outputs, std::size_t k, std::s
       sum += static_cast<double>(term.linear.weights[output * width + i]) * reference[i];
     return sum;
   };
-  for (std::size_t j = 0; j < gates.size(); ++j) {
+  for (std::size_t j = 0; j < term.gate_count(); ++j) {
+    const double gate = term.gate(j, values.data(), 1, snr);
     const std::size_t output = term.projections + j * outputs + k;
     if (j < term.levels.size()) {
-      add_linear(term.linear, output, gates[j], features, reference, out);
+      add_linear(term.linear, output, gate, features, reference, out);
       continue;
     }
     const std::size_t projection = j - term.levels.size();
     const double free_now = static_cast<double>(values[projection]), free_then = at_reference(projection);
-    const double then = std::clamp(free_then, -kWidestGate, kWidestGate), moved = gates[j] - then;
+    const double then = std::clamp(free_then, -kWidestGate, kWidestGate), moved = gate - then;
     const double held = moved == 0 ? 0.0 : moved / (free_now - free_then);  // 1 where the gate is within its bounds
     const double before = at_reference(output), now = static_cast<double>(values[output]);
     out.bias += then * before;
     for (std::size_t i = 0; i < width; ++i) {
       const double difference = static_cast<double>(features[i]) - reference[i];
       out.linear[i] +=
-          difference * ((gates[j] + then) / 2 * static_cast<double>(term.linear.weights[output * width + i]) +
+          difference * ((gate + then) / 2 * static_cast<double>(term.linear.weights[output * width + i]) +
                         (now + before) / 2 * held * static_cast<double>(term.linear.weights[projection * width + i]));
     }
   }
